@@ -9,6 +9,7 @@ import { measureHostile } from './hostile.ts'
 import { measureHttp } from './http.ts'
 import { measureIdentities } from './identities.ts'
 import { measureIngest } from './ingest.ts'
+import { measurePeers } from './peers/peers.ts'
 import { measureRegistry } from './registry.ts'
 import { type Measurement, printReport } from './report.ts'
 import { measureSoak } from './soak.ts'
@@ -34,32 +35,36 @@ const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
     measure: measureIdentities,
   },
   ingest: { what: "events per second from Kafka, compared with ClickHouse's Kafka engine; duplicates; recovery after a kill; latency", measure: measureIngest },
+  peers: {
+    what: 'answers, ingestion and bytes on disk beside other ways to store usage events, on the same engine, data and machine; --full: up to 20 million',
+    measure: measurePeers,
+  },
   soak: { what: 'millions of events with restarts and redeliveries: whether the end is as fast as the start, and what grows', measure: measureSoak },
   registry: { what: 'projects registered per second, singly and in bulk, without projects and with 100,000', measure: measureRegistry },
   totals: { what: 'partnership usage compared with the plain computation, audit, closing and exports, for 20,000 projects', measure: measureTotals },
 }
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, events: { type: 'string' } },
+  options: { json: { type: 'boolean', default: false }, events: { type: 'string' }, full: { type: 'boolean', default: false } },
   allowPositionals: true,
 })
 const chosen = positionals.length === 1 ? MEASUREMENTS[positionals[0] ?? ''] : undefined
 const events = values.events === undefined ? undefined : Number(values.events)
 if (chosen === undefined || (events !== undefined && !(Number.isSafeInteger(events) && events > 0))) {
   const list = Object.entries(MEASUREMENTS).map(([name, { what }]) => `  ${name}  ${what}`)
-  process.stderr.write(`usage: npm run bench -- <measurement> [--json] [--events=<n>]\n\nMeasurements:\n${list.join('\n')}\n`)
+  process.stderr.write(`usage: npm run bench -- <measurement> [--json] [--full] [--events=<n>]\n\nMeasurements:\n${list.join('\n')}\n`)
   process.exitCode = 1
 } else {
-  await run(chosen.measure, { json: values.json, events })
+  await run(chosen.measure, { json: values.json, events, full: values.full })
 }
 
-async function run(measure: Measurement, { json, events }: { json: boolean; events: number | undefined }): Promise<void> {
+async function run(measure: Measurement, { json, events, full }: { json: boolean; events: number | undefined; full: boolean }): Promise<void> {
   const closers = new Closers()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => closers.closeAll().finally(() => process.exit(1)))
   }
   try {
-    const report = await measure({ closers, events, progress: (step) => process.stderr.write(`${step}\n`) })
+    const report = await measure({ closers, events, full, progress: (step) => process.stderr.write(`${step}\n`) })
     printReport(report, json)
     if (report.missed === undefined) return
     process.stderr.write(`${report.missed}\n`)

@@ -9,6 +9,8 @@ export interface Run {
   readonly progress: (step: string) => void
   /** How many events to measure with; undefined: the number for which the aims are stated. */
   readonly events: number | undefined
+  /** Measure the sizes for which the aims are stated, where these take much longer. */
+  readonly full: boolean
 }
 
 export interface Report {

@@ -99,6 +99,8 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     test: [
       'support/engines/clickhouse-server.ts',
       'support/engines/kafka-broker.ts',
+      'support/engines/postgres-server.ts',
+      'support/engines/spawn-bound.ts',
       'support/query-trace.ts',
       'support/clients/browser.ts',
       'support/clients/dashboard.ts',
