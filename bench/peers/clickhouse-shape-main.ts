@@ -87,5 +87,10 @@ async function run(session: Session, shape: ClickHouseShape, question: Question)
 
 async function readBytes(session: Session, { tables }: ClickHouseShape): Promise<number> {
   const names = tables.map((table) => `'${table}'`).join(', ')
-  return Number(await session.run(`SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() AND table IN (${names}) FORMAT TSV`, DISK_SECONDS_MAX))
+  return Number(
+    await session.run(
+      `SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() AND table IN (${names}) FORMAT TSV`,
+      DISK_SECONDS_MAX,
+    ),
+  )
 }

@@ -50,10 +50,16 @@ function quantitiesOf(cells: Float64Array, projects: readonly number[], fromDay:
       const days = Array.from({ length: DAYS - fromDay }, (_, index) =>
         projects.reduce((sum, project) => sum + BigInt(cells[cellOf(project, fromDay + index, metric)] ?? 0), 0n),
       )
-      const total = METRICS[name].kind === 'peak' ? days.reduce((most, day) => (day > most ? day : most), 0n) : days.reduce((sum, day) => sum + day, 0n)
+      const total = METRICS[name].kind === 'peak' ? greatest(days) : days.reduce((sum, day) => sum + day, 0n)
       return [name, requireDecimal(`${total / 1000n}.${String(total % 1000n).padStart(3, '0')}`)]
     }),
   )
+}
+
+function greatest(values: readonly bigint[]): bigint {
+  let most = 0n
+  for (const value of values) if (value > most) most = value
+  return most
 }
 
 export interface Verdict {

@@ -96,7 +96,12 @@ async function fill({ work }: ClickHouse, { events }: IngestPlan, { first, end }
 }
 
 /** The answers of Meterline's own query code. */
-async function answerFrom(clickhouse: ClickHouse, partners: readonly SeededPeerPartner[], question: Question, completeness: CachedCompleteness): Promise<Answer> {
+async function answerFrom(
+  clickhouse: ClickHouse,
+  partners: readonly SeededPeerPartner[],
+  question: Question,
+  completeness: CachedCompleteness,
+): Promise<Answer> {
   const known = await completeness.read()
   if (question === 'project_week') {
     const { summary } = await readProjectUsage(clickhouse, projectId(ASKED_PROJECT), WEEK, known)

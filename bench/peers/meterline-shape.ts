@@ -11,7 +11,7 @@ import { makeTemporaryDirectory } from '../temporary-directory.ts'
 import { type Answer, partnerKey, QUESTIONS, type Question } from './exact-answers.ts'
 import { batchesOf, type IngestCost, type IngestPlan, killedBatchOf } from './ingest-plan.ts'
 import type { MeterlineAsked, MeterlineTask, SeededPeerPartner } from './meterline-main.ts'
-import { ASKED_PROJECT, eventJson, makePeerEvent, MONTH, projectId, WEEK } from './peer-events.ts'
+import { ASKED_PROJECT, eventJson, MONTH, makePeerEvent, projectId, WEEK } from './peer-events.ts'
 import type { ShapeResult } from './shape-result.ts'
 
 export interface HttpAnswer {

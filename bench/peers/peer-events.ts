@@ -84,7 +84,8 @@ export function eventJson(event: PeerEvent): string {
 
 /** Events `first` to `end` - 1 of all `events` as a subquery of ClickHouse: project_id, event_id, metric, usage_date, timestamp, value, number. */
 export function eventsInClickHouse(first: number, end: number, events: number): string {
-  const mixed = (salt: number) => mixSql(salt, { xor: (a, b) => `bitXor(${a}, ${b})`, and: (a, b) => `bitAnd(${a}, ${b})`, shift: (a, by) => `bitShiftRight(${a}, ${by})` })
+  const mixed = (salt: number) =>
+    mixSql(salt, { xor: (a, b) => `bitXor(${a}, ${b})`, and: (a, b) => `bitAnd(${a}, ${b})`, shift: (a, by) => `bitShiftRight(${a}, ${by})` })
   const hex = [11, 12, 13, 14].map((salt) => `leftPad(lower(hex(toUInt32(${mixed(salt)}))), 8, '0')`).join(', ')
   return `(SELECT number, concat('prj_', leftPad(toString(${mixed(1)} % ${PROJECTS}), 5, '0')) AS project_id, concat(${hex}) AS digits,
       concat(substring(digits, 1, 8), '-', substring(digits, 9, 4), '-', substring(digits, 13, 4), '-', substring(digits, 17, 4), '-', substring(digits, 21)) AS event_id,

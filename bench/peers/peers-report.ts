@@ -1,6 +1,7 @@
 import { mebibytes, type Report, type Table } from '../report.ts'
-import { checkAnswer, exactAnswers, type Question, QUESTIONS } from './exact-answers.ts'
+import { checkAnswer, exactAnswers, QUESTIONS, type Question } from './exact-answers.ts'
 import type { MeterlineResult } from './meterline-shape.ts'
+import { type Panel, peersPicture } from './peers-picture.ts'
 import type { ShapeResult } from './shape-result.ts'
 
 /** All shapes of one size. */
@@ -39,11 +40,26 @@ export function peersReport(sizes: readonly PeersOfSize[], skipped: readonly str
     ],
     tables: sizes.flatMap((size) => [questionsTable(size), storageTable(size)]).concat(aimsTable(sizes, figures)),
     figures,
+    picture: peersPicture(panelsOf(sizes)),
   }
 }
 
 export function sizeName(events: number): string {
   return events >= 1_000_000 ? `${events / 1_000_000}m` : `${events / 1_000}k`
+}
+
+/** The largest size. */
+function panelsOf(sizes: readonly PeersOfSize[]): Panel[] {
+  const size = sizes.at(-1)
+  if (size === undefined) return []
+  const exact = exactAnswers(size.events)
+  return QUESTIONS.map((question) => {
+    const bars = [size.meterline, ...size.others].map(({ what, questions }) => {
+      const { ms, answer } = questions[question]
+      return { label: what, ms, wrong: checkAnswer(new Map(answer), exact[question]).wrong > 0 }
+    })
+    return { title: `${TITLES[question]}, ${size.events.toLocaleString('en-US')} events`, bars }
+  })
 }
 
 function questionsTable({ events, meterline, others }: PeersOfSize): Table {
@@ -53,10 +69,26 @@ function questionsTable({ events, meterline, others }: PeersOfSize): Table {
     const lines = [meterline, ...others].map(({ what, questions }) => {
       const { ms, answer, bytesRead, memoryBytes } = questions[question]
       const ratio = (ms / ours.ms).toFixed(ms / ours.ms < 10 ? 1 : 0)
-      return [TITLES[question], what, ratio, ms.toFixed(1), mebibytesOf(bytesRead), mebibytesOf(memoryBytes), verdictOf(checkAnswer(new Map(answer), exact[question]))]
+      return [
+        TITLES[question],
+        what,
+        ratio,
+        ms.toFixed(1),
+        mebibytesOf(bytesRead),
+        mebibytesOf(memoryBytes),
+        verdictOf(checkAnswer(new Map(answer), exact[question])),
+      ]
     })
     const http = meterline.http[question]
-    const overHttp = [TITLES[question], 'Meterline over HTTP', (http.ms / ours.ms).toFixed(1), http.ms.toFixed(1), '', '', verdictOf(checkAnswer(http.answer, exact[question]))]
+    const overHttp = [
+      TITLES[question],
+      'Meterline over HTTP',
+      (http.ms / ours.ms).toFixed(1),
+      http.ms.toFixed(1),
+      '',
+      '',
+      verdictOf(checkAnswer(http.answer, exact[question])),
+    ]
     return [...lines.slice(0, 1), overHttp, ...lines.slice(1)]
   })
   return {
