@@ -129,7 +129,7 @@ function reportOf(sides: readonly Side[], totals: Totals): Omit<Report, 'name'> 
   const rows = sides.map((side) => {
     const baseline = baselines.get(side.size) ?? side
     const rate = median(side.eventsPerSecond)
-    const name = side.connections === 0 ? `straight_${side.size}` : `http_${side.size}_connections_${side.connections}`
+    const name = side.connections === 0 ? `baseline_${side.size}` : `http_${side.size}_connections_${side.connections}`
     figures[`events_${name}_per_s`] = rate
     if (side.connections === 0) return [String(side.size), 'baseline insert', '', '', whole(rate), '', '']
     const ratios = ratiosOfRounds(side.eventsPerSecond, baseline.eventsPerSecond)
@@ -155,7 +155,7 @@ function reportOf(sides: readonly Side[], totals: Totals): Omit<Report, 'name'> 
   Object.assign(figures, {
     rss_service_at_start_bytes: totals.rssAtStart,
     rss_service_after_the_events_bytes: totals.rssAtEnd,
-    rss_straight_inserts_at_the_end_bytes: totals.baselineRss,
+    rss_baseline_inserts_at_the_end_bytes: totals.baselineRss,
   })
   const memory = { 'service at start': totals.rssAtStart, 'service after the events': totals.rssAtEnd, 'baseline inserts, at the end': totals.baselineRss }
   figures['acknowledged_events'] = totals.acknowledged

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { chownSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownUser, POSTGRES } from '../../test/support/engines/postgres-server.ts'
 import { endProcess, spawnBound } from '../../test/support/engines/spawn-bound.ts'
@@ -13,10 +13,9 @@ export class PostgresProcess {
   readonly #directory: string
   #server: ChildProcess | undefined
 
-  /** Creates the data directory. */
+  /** Creates the data in an empty directory, which then belongs to the user of the server. */
   constructor(directory: string) {
     this.#directory = directory
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
     const user = ownUser()
     if (user !== undefined) chownSync(directory, user.uid, user.gid)
     this.#runAsOwner('initdb', ['-D', this.#data, '-U', 'admin', '-A', 'trust', '--encoding=UTF8', '--no-locale'])

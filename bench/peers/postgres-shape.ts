@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Closers } from '../../service/closers.ts'
 import { POSTGRES } from '../../test/support/engines/postgres-server.ts'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
@@ -35,7 +34,7 @@ ON CONFLICT (project_id, usage_date, metric) DO UPDATE SET peak = greatest(peer_
 
 /** Measures PostgreSQL with a rollup that is updated with each batch, and a primary key that rejects duplicates. */
 export async function measurePostgres(plan: IngestPlan, closers: Closers): Promise<ShapeResult> {
-  const server = new PostgresProcess(join(makeTemporaryDirectory(closers), 'postgres'))
+  const server = new PostgresProcess(makeTemporaryDirectory(closers))
   closers.add(() => server.stop())
   await server.start()
   server.query(CREATE)
