@@ -7,7 +7,7 @@ import type { Table } from './report.ts'
 /** A run, as it is kept in bench/results. */
 export type Result = z.infer<typeof ResultSchema>
 
-export const SIZES = ['small', 'stated', 'full'] as const
+const SIZES = ['small', 'stated', 'full'] as const
 
 const ResultSchema = z.object({
   measurement: z.string(),

@@ -1,5 +1,5 @@
 import type { Question } from './exact-answers.ts'
-import { ASKED_PROJECT, eventJson, MONTH, PARTNERS, type PeerEvent, partnerOf, projectId, valueText, WEEK } from './peer-events.ts'
+import { ASKED_PROJECT, eventJson, MONTH, PARTNERS, type PeerEvent, PROJECTS, PROJECTS_OF_FIRST, partnerOf, projectId, valueText, WEEK } from './peer-events.ts'
 
 /** A way to store usage events in ClickHouse, and to answer from them. */
 export interface ClickHouseShape {
@@ -27,10 +27,10 @@ export interface Where {
 const DURABLE = 'fsync_after_insert = 1, fsync_part_directory = 1'
 export const PROJECTS_TABLE = `CREATE TABLE IF NOT EXISTS peer_projects (project_id String, partner_id String) ENGINE = MergeTree ORDER BY project_id SETTINGS ${DURABLE}`
 export const PROJECTS_ROWS = `INSERT INTO peer_projects SELECT concat('prj_', leftPad(toString(number), 5, '0')),
-  concat('partner_', toString(if(number < 2000, 0, 1 + (number - 2000) % ${PARTNERS - 1}))) FROM numbers(5000)`
+  concat('partner_', toString(if(number < ${PROJECTS_OF_FIRST}, 0, 1 + (number - ${PROJECTS_OF_FIRST}) % ${PARTNERS - 1}))) FROM numbers(${PROJECTS})`
 
 /** The partner of a computed event. */
-const PARTNER_ID = `concat('partner_', toString(if(toUInt32(substring(project_id, 5)) < 2000, 0, 1 + (toUInt32(substring(project_id, 5)) - 2000) % ${PARTNERS - 1})))`
+const PARTNER_ID = `concat('partner_', toString(if(toUInt32(substring(project_id, 5)) < ${PROJECTS_OF_FIRST}, 0, 1 + (toUInt32(substring(project_id, 5)) - ${PROJECTS_OF_FIRST}) % ${PARTNERS - 1})))`
 const days = ({ first, end }: Where, column: string) => `${column} >= '${first}' AND ${column} < '${end}'`
 const projects = ({ project, partner }: Where) =>
   [

@@ -19,7 +19,7 @@ const TITLES: Record<Question, string> = {
 }
 
 /** The aims, for the largest size. */
-export const PEER_AIMS = [
+const PEER_AIMS = [
   { key: 'ratio_partner_month_json_scan', least: 150, size: 'largest' },
   { key: 'ratio_partner_month_postgres', least: 5, size: 'largest' },
   { key: 'ratio_all_partners_month_json_scan', least: 200, size: 'largest' },
@@ -44,7 +44,7 @@ export function peersReport(sizes: readonly PeersOfSize[], skipped: readonly str
   }
 }
 
-export function sizeName(events: number): string {
+function sizeName(events: number): string {
   return events >= 1_000_000 ? `${events / 1_000_000}m` : `${events / 1_000}k`
 }
 

@@ -4,7 +4,7 @@ import { makeTemporaryDirectory } from '../temporary-directory.ts'
 import { answerOf, type Question } from './exact-answers.ts'
 import { batchesOf, type IngestCost, type IngestPlan, killedBatchOf } from './ingest-plan.ts'
 import { askQuestions, highestMemory } from './measure-questions.ts'
-import { ASKED_PROJECT, eventsInPostgres, MONTH, makePeerEvent, PARTNERS, projectId, valueText, WEEK } from './peer-events.ts'
+import { ASKED_PROJECT, eventsInPostgres, MONTH, makePeerEvent, PARTNERS, PROJECTS, PROJECTS_OF_FIRST, projectId, valueText, WEEK } from './peer-events.ts'
 import { PostgresProcess, type PostgresSession } from './postgres-process.ts'
 import type { ShapeResult } from './shape-result.ts'
 
@@ -16,8 +16,8 @@ export const POSTGRES_MISSING = 'missing' in POSTGRES ? POSTGRES.missing : undef
 
 const CREATE = `
 CREATE TABLE peer_projects (project_id text PRIMARY KEY, partner_id text NOT NULL);
-INSERT INTO peer_projects SELECT 'prj_' || lpad(number::text, 5, '0'), 'partner_' || CASE WHEN number < 2000 THEN 0 ELSE 1 + (number - 2000) % ${PARTNERS - 1} END
-  FROM generate_series(0, 4999) AS number;
+INSERT INTO peer_projects SELECT 'prj_' || lpad(number::text, 5, '0'), 'partner_' || CASE WHEN number < ${PROJECTS_OF_FIRST} THEN 0 ELSE 1 + (number - ${PROJECTS_OF_FIRST}) % ${PARTNERS - 1} END
+  FROM generate_series(0, ${PROJECTS - 1}) AS number;
 CREATE TABLE peer_events (project_id text, event_id uuid, metric text NOT NULL, "timestamp" timestamptz NOT NULL, value numeric(38, 9) NOT NULL,
   PRIMARY KEY (project_id, event_id));
 CREATE TABLE peer_rollup (project_id text, usage_date date, metric text, peak numeric NOT NULL, total numeric NOT NULL, PRIMARY KEY (project_id, usage_date, metric));
