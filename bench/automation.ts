@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { runForked } from './forked-task.ts'
 import { type Request, runLoad } from './http-load.ts'
-import type { Report, Run } from './report.ts'
+import { type Report, type Run, roundsOf } from './report.ts'
 import { LEVEL, type SeedThresholdsTask, THRESHOLD_PROJECTS } from './seed-thresholds-main.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 import { median, percentile, ratiosOfRounds } from './statistics.ts'
@@ -22,12 +22,13 @@ const SEED_MAIN = fileURLToPath(new URL('./seed-thresholds-main.ts', import.meta
 /** Measures how soon a threshold is noticed among 10,000, what evaluating them costs, and whether ingestion is slower beside it. */
 export async function measureAutomation(run: Run): Promise<Report> {
   const { progress } = run
+  const rounds = roundsOf(run, ROUNDS)
   progress(`automation, seeding ${THRESHOLD_PROJECTS} projects, once with ${THRESHOLDS} thresholds and once without`)
   const watched = await open(run, THRESHOLDS)
   const plain = await open(run, 0)
   const rates: { watched: number[]; plain: number[] } = { watched: [], plain: [] }
-  for (let round = 1; round <= ROUNDS; round += 1) {
-    progress(`automation, round ${round} of ${ROUNDS}: ingestion with thresholds and without`)
+  for (let round = 1; round <= rounds; round += 1) {
+    progress(`automation, round ${round} of ${rounds}: ingestion with thresholds and without`)
     rates.plain.push(await eventsPerSecond(plain))
     rates.watched.push(await eventsPerSecond(watched))
   }

@@ -1,70 +1,102 @@
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Closers } from '../service/closers.ts'
-import { measureApi } from './api.ts'
-import { measureAutomation } from './automation.ts'
-import { measureCorrections } from './corrections.ts'
-import { measureDashboard } from './dashboard.ts'
-import { measureEmitter } from './emitter.ts'
-import { measureHostile } from './hostile.ts'
-import { measureHttp } from './http.ts'
-import { measureIdentities } from './identities.ts'
-import { measureIngest } from './ingest.ts'
-import { measureRegistry } from './registry.ts'
-import { type Measurement, printReport } from './report.ts'
-import { measureSoak } from './soak.ts'
-import { measureTotals } from './totals.ts'
+import { readMachine } from './machine.ts'
+import { figuresOfAll, measureAll } from './measure-all.ts'
+import { MEASUREMENTS } from './measurements.ts'
+import { type Report, reportText, tableText } from './report.ts'
+import { compareResults, keepResult, lastCommitted, type Result, roundFigures } from './results.ts'
 
-/** All measurements: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops it at the end and cleans up. */
-const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
-  api: { what: 'requests per second and latency of reads, compared with /healthz; the time that the api adds to its queries', measure: measureApi },
-  automation: {
-    what: 'how soon one of 10,000 thresholds is noticed, what that costs, and ingestion beside it',
-    measure: measureAutomation,
-  },
-  corrections: { what: 'usage without corrections, compared with a query that knows none; how soon a voided peak is visible', measure: measureCorrections },
-  dashboard: { what: 'sizes of the dashboard, the time to its first number, and how long interactions take, with 10,000 projects', measure: measureDashboard },
-  emitter: {
-    what: 'events per second through the emitter SDK, compared with a bare HTTP client; CPU per event; sizes of its bundles',
-    measure: measureEmitter,
-  },
-  hostile: { what: 'how long the most expensive requests of one emitter hold up everybody else', measure: measureHostile },
-  http: { what: 'events per second over HTTP, compared with baseline inserts; usage latency; memory', measure: measureHttp },
-  identities: {
-    what: 'look-ups of identities among 2, 20 and 50 million events, the filter, a start, reconciling, and the price of the index',
-    measure: measureIdentities,
-  },
-  ingest: { what: "events per second from Kafka, compared with ClickHouse's Kafka engine; duplicates; recovery after a kill; latency", measure: measureIngest },
-  soak: { what: 'millions of events with restarts and redeliveries: whether the end is as fast as the start, and what grows', measure: measureSoak },
-  registry: { what: 'projects registered per second, singly and in bulk, without projects and with 100,000', measure: measureRegistry },
-  totals: { what: 'partnership usage compared with the plain computation, audit, closing and exports, for 20,000 projects', measure: measureTotals },
+const RESULTS = fileURLToPath(new URL('./results/', import.meta.url))
+const HELP = `usage: npm run bench -- [<measurement>] [--json] [--full] [--events=<n>] [--picture=<file>]
+
+Without a name, all measurements run small, in about ten minutes; with --full, in the sizes of their aims, in hours.
+A run is kept as a file in bench/results, and its ratios are compared with those of the last committed run of its size.
+
+  --json            one JSON object, with the ratios under keys that begin with ratio_
+  --full            the largest sizes: peers up to 20 million events
+  --picture=<file>  the picture of peers, as SVG
+  --events=<n>      measure one of them with another number of events
+
+Measurements:
+${Object.entries(MEASUREMENTS)
+  .map(([name, { what }]) => `  ${name.padEnd(12)}  ${what}`)
+  .join('\n')}
+
+Examples:
+  npm run bench                              everything, small
+  npm run bench -- --json > figures.json     the same, for a program
+  npm run bench -- peers                     beside other ways to store events, 200,000 events
+  npm run bench -- peers --full              the same with 200,000, 2 million and 20 million
+  npm run bench -- ingest --events=1000000   from Kafka, with a million events
+`
+
+const OPTIONS = {
+  json: { type: 'boolean', default: false },
+  full: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  events: { type: 'string' },
+  picture: { type: 'string' },
+} as const
+
+await main()
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true })
+  const [name] = positionals
+  const events = values.events === undefined ? undefined : Number(values.events)
+  const isKnown = name === undefined ? events === undefined : Object.hasOwn(MEASUREMENTS, name)
+  if (values.help) process.stdout.write(HELP)
+  else if (positionals.length > 1 || !isKnown || (events !== undefined && !(Number.isSafeInteger(events) && events > 0))) {
+    process.stderr.write(HELP)
+    process.exitCode = 1
+  } else await run({ name, events, json: values.json, full: values.full, picture: values.picture })
 }
 
-const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, events: { type: 'string' } },
-  allowPositionals: true,
-})
-const chosen = positionals.length === 1 ? MEASUREMENTS[positionals[0] ?? ''] : undefined
-const events = values.events === undefined ? undefined : Number(values.events)
-if (chosen === undefined || (events !== undefined && !(Number.isSafeInteger(events) && events > 0))) {
-  const list = Object.entries(MEASUREMENTS).map(([name, { what }]) => `  ${name}  ${what}`)
-  process.stderr.write(`usage: npm run bench -- <measurement> [--json] [--events=<n>]\n\nMeasurements:\n${list.join('\n')}\n`)
-  process.exitCode = 1
-} else {
-  await run(chosen.measure, { json: values.json, events })
+interface Asked {
+  /** Undefined: all. */
+  readonly name: string | undefined
+  readonly events: number | undefined
+  readonly json: boolean
+  readonly full: boolean
+  readonly picture: string | undefined
 }
 
-async function run(measure: Measurement, { json, events }: { json: boolean; events: number | undefined }): Promise<void> {
+async function run({ name, events, json, full, picture }: Asked): Promise<void> {
   const closers = new Closers()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => closers.closeAll().finally(() => process.exit(1)))
   }
+  const progress = (step: string) => process.stderr.write(`${step}\n`)
+  const size = full ? 'full' : name === undefined ? 'small' : 'stated'
   try {
-    const report = await measure({ closers, events, progress: (step) => process.stderr.write(`${step}\n`) })
-    printReport(report, json)
-    if (report.missed === undefined) return
-    process.stderr.write(`${report.missed}\n`)
-    process.exitCode = 1
+    const measurement = name === undefined ? undefined : MEASUREMENTS[name]
+    const { reports, failed } =
+      measurement === undefined
+        ? await measureAll(MEASUREMENTS, { progress, full, small: size === 'small' }, closers)
+        : { reports: [await measurement.measure({ closers, events, full, small: false, progress })], failed: new Map<string, string>() }
+    const figures = roundFigures(measurement === undefined ? figuresOfAll(reports) : (reports[0]?.figures ?? {}))
+    const at = `${new Date().toISOString().slice(0, 19)}Z`
+    print(reports, { measurement: name ?? 'all', at, size, ...(events === undefined ? {} : { events }), machine: readMachine(), figures }, json)
+    const drawn = reports.map((report) => report.picture).find((each) => each !== undefined)
+    if (picture !== undefined && drawn !== undefined) writeFileSync(picture, drawn)
+    const problems = [...reports.map(({ missed }) => missed).filter((each) => each !== undefined), ...[...failed].map((each) => each.join(': '))]
+    for (const problem of problems) progress(problem)
+    // A small run is too rough for an aim to fail it.
+    if (failed.size > 0 || (problems.length > 0 && size !== 'small')) process.exitCode = 1
   } finally {
     await closers.closeAll()
   }
+}
+
+function print(reports: readonly Report[], result: Result, json: boolean): void {
+  const before = lastCommitted(RESULTS, result)
+  const kept = keepResult(RESULTS, result)
+  const compared = before === undefined ? 'No committed run of this size to compare with.' : tableText(compareResults(before, result))
+  if (json) process.stdout.write(`${JSON.stringify({ measurement: result.measurement, size: result.size, machine: result.machine, ...result.figures })}\n`)
+  else process.stdout.write(`${reports.map((report) => reportText(report, result.machine)).join('\n')}\n`)
+  const notice = `${compared}\n\nKept as bench/results/${kept}; commit it to compare later runs with it.\n`
+  if (json) process.stderr.write(notice)
+  else process.stdout.write(notice)
 }

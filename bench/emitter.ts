@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { bundleEntry, ENTRIES } from '../emitter/bundle.ts'
 import type { EmitterResult, EmitterTask, Way } from './emitter-main.ts'
 import { runForked } from './forked-task.ts'
-import type { Report, Run, Table } from './report.ts'
+import { type Report, type Run, roundsOf, type Table } from './report.ts'
 import { startServiceProcess } from './service-process.ts'
 import { median, ratiosOfRounds } from './statistics.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
@@ -22,7 +22,9 @@ const WAYS: Record<Way, string> = {
 const MAIN = fileURLToPath(new URL('./emitter-main.ts', import.meta.url))
 
 /** Measures events per second through the emitter SDK, compared with a bare HTTP client in the same round; CPU per event; sizes of the bundles. */
-export async function measureEmitter({ closers, progress, events = EVENTS_DEFAULT }: Run): Promise<Report> {
+export async function measureEmitter(run: Run): Promise<Report> {
+  const { closers, progress, events = EVENTS_DEFAULT } = run
+  const rounds = roundsOf(run, ROUNDS)
   const service = await startServiceProcess(makeTemporaryDirectory(closers), closers)
   const key = await createIngestKey(service)
   const folder = makeTemporaryDirectory(closers)
@@ -36,8 +38,8 @@ export async function measureEmitter({ closers, progress, events = EVENTS_DEFAUL
     connections: CONNECTIONS,
   }
   let first = 0
-  for (let round = 0; round < ROUNDS; round += 1) {
-    progress(`emitter, round ${round + 1} of ${ROUNDS}`)
+  for (let round = 0; round < rounds; round += 1) {
+    progress(`emitter, round ${round + 1} of ${rounds}`)
     // Every second round runs in reverse order, so that caches and growing tables favour no side.
     for (const way of round % 2 === 0 ? ways : [...ways].reverse()) {
       const each: EmitterTask = { ...task, way, first, folder: join(folder, String(round)) }
@@ -65,7 +67,7 @@ function tableOfRates(results: ReadonlyMap<Way, readonly EmitterResult[]>, event
     const ratios = ratiosOfRounds(ratesOf(way), ratesOf('bare'))
     const rate = median(ratesOf(way))
     const cpuMicroseconds = (median(ofWay.map(({ cpuSeconds }) => cpuSeconds)) / events) * 1e6
-    Object.assign(figures, { [`ratio_${way}`]: median(ratios), [`events_${way}_per_s`]: rate, [`cpu_${way}_us`]: cpuMicroseconds })
+    Object.assign(figures, { [`ratio_emitter_${way}`]: median(ratios), [`events_${way}_per_s`]: rate, [`cpu_${way}_us`]: cpuMicroseconds })
     const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
     return [WAYS[way], median(ratios).toFixed(2), spread, Math.round(rate).toLocaleString('en-US'), cpuMicroseconds.toFixed(1)]
   })

@@ -1,5 +1,5 @@
 import { HOSTILE_REQUESTS, type HostileRequest } from './hostile-requests.ts'
-import type { Report, Run } from './report.ts'
+import { type Report, type Run, roundsOf } from './report.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
@@ -17,18 +17,20 @@ interface Measured {
  * Sends the most expensive requests that one emitter may send, one at a time, and measures what others notice of each: how long
  * /healthz takes meanwhile, which is how long the main thread is held, and how long one event of another key takes.
  */
-export async function measureHostile({ closers, progress }: Run): Promise<Report> {
+export async function measureHostile(run: Run): Promise<Report> {
+  const { closers, progress } = run
+  const rounds = roundsOf(run, ROUNDS)
   const environment = { PAST_MONTHS_PER_MINUTE: '0' }
   const service = await startServiceProcess(makeTemporaryDirectory(closers), closers, { environment })
   const [hostile, good] = [await createIngestKey(service, 'hostile'), await createIngestKey(service, 'good')]
   const alone = Math.max(...(await Promise.all([0, 1, 2].map((n) => sendEvent(service, good, -n)))))
   const measured: Measured[] = HOSTILE_REQUESTS.map((request) => ({ request, status: 0, healthzMs: 0, eventMs: 0 }))
-  for (let round = 0; round < ROUNDS; round += 1) {
-    progress(`round ${round + 1} of ${ROUNDS}`)
+  for (let round = 0; round < rounds; round += 1) {
+    progress(`round ${round + 1} of ${rounds}`)
     for (const each of measured) await measure(each, { service, hostile, good, round })
   }
   await service.stop()
-  return reportOf(measured, alone)
+  return reportOf(measured, { aloneMs: alone, rounds })
 }
 
 interface Attack {
@@ -88,7 +90,7 @@ async function createIngestKey({ url, adminToken }: ServiceProcess, name: string
   return ((await answer.json()) as { key: string }).key
 }
 
-function reportOf(measured: readonly Measured[], aloneMs: number): Report {
+function reportOf(measured: readonly Measured[], { aloneMs, rounds }: { aloneMs: number; rounds: number }): Report {
   const rows = measured.map(({ request, status, healthzMs, eventMs }) => [request.what, String(status), healthzMs.toFixed(0), eventMs.toFixed(0)])
   const figures = measured.flatMap(({ request, healthzMs, eventMs }) => [
     [`${request.name}_healthz_ms`, healthzMs],
@@ -96,7 +98,7 @@ function reportOf(measured: readonly Measured[], aloneMs: number): Report {
   ])
   return {
     name: 'hostile',
-    notes: [`The longest of ${ROUNDS} requests each. One event alone takes ${aloneMs.toFixed(0)} ms. The load generator shares these cores.`],
+    notes: [`The longest of ${rounds} requests each. One event alone takes ${aloneMs.toFixed(0)} ms. The load generator shares these cores.`],
     tables: [{ title: 'What others notice of one request', columns: ['request', 'its answer', '/healthz, ms', 'one event, ms'], rows }],
     figures: Object.fromEntries(figures),
   }

@@ -4,7 +4,7 @@ import { type IngestFigure, rateFigures, rateTable } from './ingest-figures.ts'
 import { measureIngestRates } from './ingest-rates.ts'
 import type { KafkaService } from './kafka-service.ts'
 import { measureKillToResume } from './kill-to-resume.ts'
-import type { Report, Run } from './report.ts'
+import { type Report, type Run, roundsOf } from './report.ts'
 import { median, percentile } from './statistics.ts'
 import { measureVisibleLatency } from './visible-latency.ts'
 
@@ -19,7 +19,7 @@ export async function measureIngest(run: Run): Promise<Report> {
   run.progress(`producing ${events} events`)
   await topic.fill(events)
   const kills = await measureKillToResume(run, topic)
-  const { sides, service, directory } = await measureIngestRates(run, topic, { events, rounds: ROUNDS })
+  const { sides, service, directory } = await measureIngestRates(run, topic, { events, rounds: roundsOf(run, ROUNDS) })
   const filter = await readFilter(service)
   const latency = await measureVisibleLatency(run, topic, { service, firstEvent: events })
   await service.stop()
@@ -38,7 +38,7 @@ export async function measureIngest(run: Run): Promise<Report> {
     name: 'ingest',
     notes: [
       `${inThousands(events)} events of 184 bytes on average as JSON, 5,000 projects, 4 partitions, uncompressed, produced before the clock starts. Broker and load share these cores.`,
-      `Both paths start with an empty directory and write into the same raw table, whose view fills the rollup, in the same embedded engine. They run alternately for ${ROUNDS} rounds; figures are medians. The clock runs from the first assigned partition (for Meterline: with its lease) until all events are counted. The Kafka engine has one thread and blocks of 25,000 rows per partition.`,
+      `Both paths start with an empty directory and write into the same raw table, whose view fills the rollup, in the same embedded engine. They run alternately for ${sides[0]?.eventsPerSecond.length} rounds; figures are medians. The clock runs from the first assigned partition (for Meterline: with its lease) until all events are counted. The Kafka engine has one thread and blocks of 25,000 rows per partition.`,
       '"No fsync" applies to raw and rollup; Meterline still syncs its positions.',
       'Latency: from handing an event to its producer until project usage, which is requested repeatedly, includes it. A kill is SIGKILL while events are counted; the clock runs until a process that is started immediately on the same directory has counted an event.',
     ],

@@ -1,5 +1,5 @@
-import { availableParallelism, cpus, totalmem } from 'node:os'
 import type { Closers } from '../service/closers.ts'
+import { describeMachine, type Machine } from './machine.ts'
 
 export type Measurement = (run: Run) => Promise<Report>
 
@@ -9,6 +9,15 @@ export interface Run {
   readonly progress: (step: string) => void
   /** How many events to measure with; undefined: the number for which the aims are stated. */
   readonly events: number | undefined
+  /** Measure the sizes for which the aims are stated, where these take much longer. */
+  readonly full: boolean
+  /** Measure so little that all measurements together take about ten minutes: figures are rough. */
+  readonly small: boolean
+}
+
+/** As many rounds as a measurement needs for its figures, or one if it is to be small. */
+export function roundsOf({ small }: Pick<Run, 'small'>, stated: number): number {
+  return small ? 1 : stated
 }
 
 export interface Report {
@@ -20,6 +29,8 @@ export interface Report {
   readonly figures: Readonly<Record<string, number>>
   /** The aim that was missed, if the program must fail then. */
   readonly missed?: string | undefined
+  /** A picture of the figures, as SVG. */
+  readonly picture?: string
 }
 
 export interface Table {
@@ -29,26 +40,17 @@ export interface Table {
   readonly rows: readonly (readonly string[])[]
 }
 
-/** Prints Markdown, or one JSON object. */
-export function printReport({ name, notes, tables, figures }: Report, json: boolean): void {
-  if (json) {
-    const rounded = Object.entries(figures).map(([key, value]) => [key, Number(value.toPrecision(4))])
-    process.stdout.write(`${JSON.stringify({ measurement: name, machine: machine(), ...Object.fromEntries(rounded) })}\n`)
-    return
-  }
-  const head = [`Machine: ${machine()}.`, ...notes].map((line) => `- ${line}`)
-  process.stdout.write(`${[`## npm run bench -- ${name}`, head.join('\n'), ...tables.map(markdown)].join('\n\n')}\n`)
+/** The report as Markdown. */
+export function reportText({ name, notes, tables }: Omit<Report, 'figures'>, machine: Machine): string {
+  const head = [`Machine: ${describeMachine(machine)}.`, ...notes].map((line) => `- ${line}`)
+  return `${[`## npm run bench -- ${name}`, head.join('\n'), ...tables.map(tableText)].join('\n\n')}\n`
 }
 
 export function mebibytes(bytes: number): string {
   return (bytes / 1024 ** 2).toFixed(0)
 }
 
-function machine(): string {
-  return `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 1024 ** 3)} GiB, Node ${process.versions.node}`
-}
-
-function markdown({ title, columns, rows }: Table): string {
+export function tableText({ title, columns, rows }: Table): string {
   const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => row[index]?.length ?? 0)))
   const line = (cells: readonly string[]) => `| ${cells.map((cell, index) => cell.padStart(widths[index] ?? 0)).join(' | ')} |`
   return [`### ${title}`, '', line(columns), line(widths.map((width) => `${'-'.repeat(width - 1)}:`)), ...rows.map(line)].join('\n')

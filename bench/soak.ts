@@ -176,7 +176,7 @@ function reportOf(soak: Soak, rounds: readonly Round[], tables: { atStart: reado
       },
     ],
     figures: {
-      ratio_end_to_start: ratio,
+      ratio_soak_end_start: ratio,
       start_events_per_second: of(start, 'eventsPerSecond'),
       end_events_per_second: of(end, 'eventsPerSecond'),
       end_resume_seconds: of(end, 'resumeSeconds'),

@@ -184,9 +184,9 @@ function reportOf({ events, compared, largeMs, smallMs, auditSeconds, closeSecon
       },
     ],
     figures: {
-      ratio_plain_to_kept: computed / cached,
-      ratio_large_to_small: cached / cachedSmall,
-      ratio_http_large_to_small: sizes,
+      ratio_partner_usage_computed: computed / cached,
+      ratio_partner_usage_large_small: cached / cachedSmall,
+      ratio_partner_usage_http_large_small: sizes,
       usage_http_p50_ms: percentile(largeMs, 0.5),
       usage_http_p99_ms: percentile(largeMs, 0.99),
       usage_plain_p50_ms: computed,

@@ -23,7 +23,7 @@ const MODULES: Record<string, readonly string[]> = {
   dashboard: ['contract', 'metering'],
   demo: ['contract', 'emitter', 'service', 'metering'],
   bench: ['contract', 'emitter', 'test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  test: ['contract', 'emitter', 'demo', 'cli', 'service', 'api', 'automation', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  test: ['contract', 'emitter', 'demo', 'cli', 'bench', 'service', 'api', 'automation', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
 /** The folders of a module, and the other folders of it that each may import. A module without an entry has no such order. */
@@ -99,6 +99,8 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     test: [
       'support/engines/clickhouse-server.ts',
       'support/engines/kafka-broker.ts',
+      'support/engines/postgres-server.ts',
+      'support/engines/spawn-bound.ts',
       'support/query-trace.ts',
       'support/clients/browser.ts',
       'support/clients/dashboard.ts',
