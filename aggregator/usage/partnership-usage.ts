@@ -4,7 +4,8 @@ import { isMetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Completeness, readCompleteness } from './completeness.ts'
+import { shareRuns } from '../../sql/read-by-key.ts'
+import { type CachedCompleteness, type Completeness, readCompleteness } from './completeness.ts'
 import { type PartnershipDay, readPartnershipDays } from './partnership-days.ts'
 import { readUnions } from './partnership-states.ts'
 import { isNewPeak } from './peak-day.ts'
@@ -29,6 +30,18 @@ export async function readPartnershipUsage(clickhouse: ClickHouse, partnerId: st
   const completeness = known ?? (await readCompleteness(clickhouse))
   const usage = combineDays(await readPartnershipDays(clickhouse, partnerId, period, { completeness }))
   return { asOfMs: completeness.asOfMs, ...(await withUnions(clickhouse, { partnerId, from: period.first, end: period.end }, usage)) }
+}
+
+/** The same for callers that wait: those of the same partner and period share a run, which begins after they called. Throws StoreError. */
+export function readPartnershipUsageTogether(
+  clickhouse: ClickHouse,
+  partnerId: string,
+  period: Period,
+  completeness: Pick<CachedCompleteness, 'read'>,
+): Promise<PartnershipUsage> {
+  return shareRuns(clickhouse.reads, readPartnershipUsageTogether, { partnerId, period }, async () =>
+    readPartnershipUsage(clickhouse, partnerId, period, await completeness.read()),
+  )
 }
 
 /** Adds the numbers of different texts over all projects, if there is a metric that counts them. */

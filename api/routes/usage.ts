@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
-import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
+import { type PartnershipUsage, readPartnershipUsageTogether } from '../../aggregator/usage/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { type LabelledScope, readUsageByLabels } from '../../aggregator/usage/usage-by-labels.ts'
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
@@ -10,7 +10,6 @@ import type { Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
 import { findProject, type Project, type ProjectOfPartner } from '../../registry/projects/project.ts'
-import { shareRuns } from '../../sql/read-by-key.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { byteDaysAnswer } from '../answers/byte-days.ts'
 import { groupsAnswer } from '../answers/groups.ts'
@@ -61,32 +60,20 @@ export function getUsageOfProject(app: FastifyInstance, context: ApiContext): vo
 type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now' | 'registry'>
 
 async function partnershipAnswer(context: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
-  const period = requirePeriod(query, context.now())
-  return { partnership: { id, name }, ...(await readPartnershipParts(context, { partnerId: id, period, query })) }
-}
-
-interface PartnershipScope {
-  readonly partnerId: string
-  readonly period: Period
-  readonly query: QueryOf<typeof GET_PARTNERSHIP_USAGE>
-}
-
-/** All requests of a partner for the same usage share a run of its statements, and what is made of them. */
-function readPartnershipParts(context: UsageContext, { partnerId, period, query }: PartnershipScope) {
   const { limitedReads, completeness, now } = context
-  return shareRuns(limitedReads.reads, readPartnershipParts, { partnerId, period, query }, async () => {
-    const reading = readPartnershipUsage(limitedReads, partnerId, period, await completeness.read())
-    const [usage, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, reading)])
-    return {
-      period: periodAnswer(period),
-      summary: quantitiesAnswer(usage.summary, partnershipName),
-      ...othersAnswer(usage.others),
-      ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
-      ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
-      ...(await groupsOf(context, query, { of: { partnerId }, period })),
-      ...billingAnswer(usage.asOfMs, status),
-    }
-  })
+  const period = requirePeriod(query, now())
+  const reading = readPartnershipUsageTogether(limitedReads, id, period, completeness)
+  const [usage, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId: id, period, nowMs: now() }, reading)])
+  return {
+    partnership: { id, name },
+    period: periodAnswer(period),
+    summary: quantitiesAnswer(usage.summary, partnershipName),
+    ...othersAnswer(usage.others),
+    ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
+    ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
+    ...(await groupsOf(context, query, { of: { partnerId: id }, period })),
+    ...billingAnswer(usage.asOfMs, status),
+  }
 }
 
 interface ProjectScope extends ProjectOfPartner {
