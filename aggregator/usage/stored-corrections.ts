@@ -66,8 +66,9 @@ export async function listCorrections({ reads }: Pick<ClickHouse, 'reads'>, { af
 /** Reads the texts of the events of metrics of the kind `unique`. Others have none, and then nothing is read. Throws StoreError. */
 export async function withTexts(lane: Pick<Lane, 'query'>, rows: readonly z.output<typeof StoredCorrectionRow>[]): Promise<StoredCorrection[]> {
   const ofText = rows.filter(({ isOfText }) => isOfText === 1)
-  const [projects, events] = [new Set(ofText.map(({ projectId }) => projectId)), new Set(ofText.map(({ corrects }) => corrects))]
-  const found = ofText.length === 0 ? [] : await lane.query(textsOfEvents, { projects: [...projects], events: [...events] })
+  const different = (of: (row: (typeof rows)[number]) => string) => [...new Set(ofText.map(of))]
+  const params = { projects: different(({ projectId }) => projectId), events: different(({ corrects }) => corrects), days: different(({ day }) => day) }
+  const found = ofText.length === 0 ? [] : await lane.query(textsOfEvents, params)
   return rows.map(({ isOfText: _, ...row }) => {
     const text = found.find(({ projectId, eventId }) => projectId === row.projectId && eventId === row.corrects)?.text
     return { ...row, text: text === undefined ? '' : text }
@@ -77,8 +78,8 @@ export async function withTexts(lane: Pick<Lane, 'query'>, rows: readonly z.outp
 const textsOfEvents = defineQuery({
   name: 'texts_of_corrected_events',
   sql: `SELECT project_id AS projectId, event_id AS eventId, text FROM raw_usage_events_v1 FINAL
-        WHERE project_id IN {projects: Array(String)} AND event_id IN {events: Array(String)}`,
-  params: z.object({ projects: z.array(z.string()), events: z.array(z.string()) }),
+        WHERE project_id IN {projects: Array(String)} AND event_id IN {events: Array(String)} AND usage_date IN {days: Array(Date)}`,
+  params: z.object({ projects: z.array(z.string()), events: z.array(z.string()), days: z.array(z.string()) }),
   row: z.object({ projectId: z.string(), eventId: z.string(), text: z.string() }),
 })
 

@@ -62,8 +62,11 @@ type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now' | '
 async function partnershipAnswer(context: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
   const { limitedReads, completeness, now } = context
   const period = requirePeriod(query, now())
-  const reading = readPartnershipUsageTogether(limitedReads, id, period, completeness)
-  const [usage, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId: id, period, nowMs: now() }, reading)])
+  const reading = Promise.all([
+    readPartnershipUsageTogether(limitedReads, id, period, completeness),
+    groupsOf(context, query, { of: { partnerId: id }, period }),
+  ])
+  const [[usage, groups], status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId: id, period, nowMs: now() }, reading)])
   return {
     partnership: { id, name },
     period: periodAnswer(period),
@@ -71,7 +74,7 @@ async function partnershipAnswer(context: UsageContext, { id, name }: Partner, q
     ...othersAnswer(usage.others),
     ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
     ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
-    ...(await groupsOf(context, query, { of: { partnerId: id }, period })),
+    ...groups,
     ...billingAnswer(usage.asOfMs, status),
   }
 }
@@ -83,9 +86,10 @@ interface ProjectScope extends ProjectOfPartner {
 
 async function readProjectParts(context: UsageContext, { projectId, partnerId, period, query }: ProjectScope) {
   const { limitedReads, completeness, now } = context
-  const reading = readProjectUsage(limitedReads, projectId, period, await completeness.read())
-  const [usage, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, reading)])
-  return { usage, status, groups: await groupsOf(context, query, { of: { projectId }, period }) }
+  const known = await completeness.read()
+  const reading = Promise.all([readProjectUsage(limitedReads, projectId, period, known), groupsOf(context, query, { of: { projectId }, period })])
+  const [[usage, groups], status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, reading)])
+  return { usage, status, groups }
 }
 
 function projectAnswer({ period, query }: ProjectScope, { id, name, status }: Project, parts: Awaited<ReturnType<typeof readProjectParts>>) {

@@ -44,7 +44,10 @@ async function readPartition(decoder: Decoder): Promise<response.FetchedPartitio
   return { ...fetched, messages: gather(fetched.messages) }
 }
 
-/** Records that kafkajs need not separate: none of them is a control record or of a transaction. */
+/**
+ * Records that kafkajs need not separate: none of them is a control record or of a transaction. Only the reader of this module can take them
+ * apart again (kafkajs-reader.ts), so no other consumer may run in this process.
+ */
 function gather(messages: readonly response.FetchedMessage[]): readonly response.FetchedMessage[] {
   const records = messages.filter((message) => message instanceof BatchRecord)
   return records.length > 0 && records.length === messages.length ? [new FetchedRecords(records)] : messages

@@ -75,6 +75,7 @@ class RecordsReader {
 
   #readHeaders(count: number): Record<string, unknown> | undefined {
     if (count === 0) return undefined
+    if (count < 0) this.#inDoubt = true
     const headers: Record<string, unknown> = {}
     for (let index = 0; index < count && !this.#inDoubt; index += 1) {
       const name = this.#readText()

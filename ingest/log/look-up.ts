@@ -50,7 +50,7 @@ export function textOf(identities: readonly Identity[]): string {
   return identities.map((identity) => row(identity)).join('')
 }
 
-/** Runs the work for groups that fit into one statement. A group that takes too long is divided, and so are those after it. */
+/** Runs the work for groups that fit into one statement. A group that takes too long, or reads too much, is divided, and so are those after it. */
 export async function inGroups(identities: readonly Identity[], work: (group: readonly Identity[]) => Promise<void>): Promise<void> {
   let sizeMax = GROUP_IDENTITIES_MAX
   for (let first = 0; first < identities.length; ) {
@@ -70,9 +70,11 @@ function isTooSlow(error: unknown): boolean {
 }
 
 const TOO_SLOW_CODES = new Set([
+  158, // TOO_MANY_ROWS: a limit of callers of the API (sql/limited-reads.ts)
   159, // TIMEOUT_EXCEEDED
   160, // TOO_SLOW
   241, // MEMORY_LIMIT_EXCEEDED
+  307, // TOO_MANY_BYTES
 ])
 const GROUP_IDENTITIES_MAX = 50_000
 const GROUP_BYTES_MAX = QUERY_TEXT_BYTES_MAX / 2

@@ -25,9 +25,11 @@ export class ProjectSenders {
     // While the store cannot be reached, further pairs are left out and noted again with their next events.
     if (projects.has(projectId) || this.#unstored.length >= this.#pairsMax) return
     if (this.#pairs >= this.#pairsMax) this.#forget()
-    this.#noted.set(ingestKeyId, projects.add(projectId))
+    // A copy: an id that is read from a request keeps the text of its whole body in memory.
+    const ownId = Buffer.from(projectId, 'utf8').toString('utf8')
+    this.#noted.set(ingestKeyId, projects.add(ownId))
     this.#pairs += 1
-    this.#unstored.push({ projectId, ingestKeyId })
+    this.#unstored.push({ projectId: ownId, ingestKeyId })
   }
 
   /** Stores what is new since the last call. Idempotent, because equal rows replace each other. Throws StoreError. */

@@ -7,7 +7,7 @@ import { HAS_KAFKA } from '../support/engines/kafka-broker.ts'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const KILLS = 6
 const SEED = 4711
-const MS_MAX = 15 * 60_000
+const MS_MAX = 20 * 60_000
 
 describe.skipIf(!HAS_KAFKA)('chaos', () => {
   test(`P1 P2 P3 P7: ${KILLS} kills of broker, store, ingest and api processes under load lose no event, count none twice and keep every rejection`, {

@@ -37,7 +37,7 @@ export interface ChaosResult {
 }
 
 /** What was not consumed during the plan takes this long, and longer for many records: a lower rate fails the run. */
-const CONSUMED_SECONDS_MIN = 180
+const CONSUMED_SECONDS_MIN = 420
 const CONSUMED_PER_SECOND_MIN = 4_000
 /** A transaction that hangs is aborted by the broker long before. */
 const READABLE_SECONDS_MAX = 90

@@ -8,6 +8,7 @@ import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { HAS_KCAT, produceWithKcat } from '../../support/kafka/kcat.ts'
+import { readTopic } from '../../support/kafka/read-topic.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
 
@@ -40,7 +41,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
       { ...makeEvent('shape', 'bad'), value: 'x' },
       { ...makeEvent('shape', 'no-project'), project_id: 'no such id!' },
     ])
-    const records = await readAll(service)
+    const records = await readTopic(kafka.brokers, service.topic)
     const of = (id: string) => records.find(({ value }) => value.includes(`"${id}"`))
     expect(of('old')).toMatchObject({ key: 'shape', partition: partitionOfProject('shape', 4), headers: { ingest_key: expect.stringMatching(/.+/) } })
     expect(JSON.parse(of('old')?.value ?? '')).toEqual(makeEvent('shape', 'old'))
@@ -60,7 +61,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     await producer.disconnect()
     await service.untilSettled()
     expect(await totalOf(service, 'emitted')).toBe('300')
-    const partitions = (await readAll(service)).filter(({ key }) => key === 'emitted').map(({ partition }) => partition)
+    const partitions = (await readTopic(kafka.brokers, service.topic)).filter(({ key }) => key === 'emitted').map(({ partition }) => partition)
     expect(new Set(partitions)).toEqual(new Set([partitionOfProject('emitted', 4)]))
   })
 
@@ -203,25 +204,3 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const PRODUCED = { status: 'produced' }
-
-/** Every record of the topic, read with a separate consumer. */
-async function readAll({ kafka, topic }: KafkaService) {
-  const admin = kafka.admin()
-  await admin.connect()
-  const ends = await admin.fetchTopicOffsets(topic)
-  await admin.disconnect()
-  const total = ends.reduce((sum, { high }) => sum + Number(high), 0)
-  const records: { partition: number; key: string; value: string; timestamp: string; headers: Record<string, string> }[] = []
-  const consumer = kafka.consumer({ groupId: `reader-${Date.now()}` })
-  await consumer.connect()
-  await consumer.subscribe({ topic, fromBeginning: true })
-  await consumer.run({
-    eachMessage: async ({ partition, message: { key, value, timestamp, headers } }) => {
-      const texts = Object.fromEntries(Object.entries(headers ?? {}).map(([name, bytes]) => [name, String(bytes)]))
-      records.push({ partition, key: String(key), value: String(value), timestamp, headers: texts })
-    },
-  })
-  await untilSo(async () => records.length >= total)
-  await consumer.disconnect()
-  return records
-}
