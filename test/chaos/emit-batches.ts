@@ -19,7 +19,7 @@ interface Batch {
   readonly projectId: string
 }
 
-const EVERY_MS = 1_000
+const EVERY_MS = 2_000
 const REQUEST_MS_MAX = 20_000
 /** Few, so that many windows overlap. */
 const BATCH_PROJECTS = 6
