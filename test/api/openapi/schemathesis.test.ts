@@ -5,7 +5,7 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? 20_260_101)
 const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 3)
-const TIMEOUT_MS = EXAMPLES <= 10 ? 400_000 : 3_600_000
+const TIMEOUT_MS = EXAMPLES <= 10 ? 900_000 : 3_600_000
 
 /** It makes one of everything. */
 const WORLD_MS_MAX = 360_000
