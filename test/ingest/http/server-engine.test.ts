@@ -74,9 +74,15 @@ describe.concurrent('one owner of the http log', () => {
     const first = await start(environment)
     expect((await (await clientOf(first)).send([event('one', 1)])).body).toMatchObject({ accepted: '1' })
     await first.kill()
-    const tooEarly = await runMeterline(['start'], environment)
-    expect(tooEarly.code).toBe(1)
-    expect(tooEarly.stderr).toContain(`(process ${first.child.pid}), which is alive. Stop that process first (after a crash, wait 15 s)`)
+    const killedMs = Date.now()
+    const early = await start(environment).catch(String)
+    if (typeof early === 'string')
+      expect(early).toContain(`(process ${first.child.pid}), which is alive. Stop that process first (after a crash, wait 15 s)`)
+    else {
+      // On a slow machine the start alone may take so long; the owner gave its last sign of life some seconds before the kill.
+      expect(Date.now() - killedMs).toBeGreaterThan(OWNER_TIMEOUT_MS / 2)
+      await early.stop()
+    }
 
     const clickhouse = await open()
     await untilOwnerTimeout(clickhouse)
