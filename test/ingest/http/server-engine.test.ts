@@ -76,8 +76,7 @@ describe.concurrent('one owner of the http log', () => {
     await first.kill()
     const killedMs = Date.now()
     const early = await start(environment).catch(String)
-    if (typeof early === 'string')
-      expect(early).toContain(`(process ${first.child.pid}), which is alive. Stop that process first (after a crash, wait 15 s)`)
+    if (typeof early === 'string') expect(early).toContain(`(process ${first.child.pid}), which is alive. Stop that process first (after a crash, wait 15 s)`)
     else {
       // On a slow machine the start alone may take so long; the owner gave its last sign of life some seconds before the kill.
       expect(Date.now() - killedMs).toBeGreaterThan(OWNER_TIMEOUT_MS / 2)
