@@ -78,6 +78,12 @@ export function tookTooMuch(thrown: unknown): boolean {
   return code !== undefined && EXHAUSTED_CODES.has(code)
 }
 
+/** Whether a statement was stopped by a limit, its own or that of the machine: one that asks for less may pass. */
+export function metLimit(thrown: unknown): boolean {
+  const { code } = classifyStoreError(thrown)
+  return code !== undefined && (EXHAUSTED_CODES.has(code) || OVER_LIMITS_CODES.has(code))
+}
+
 /** Codes after which a retry may succeed. The names are those of ClickHouse's own list. */
 const UNAVAILABLE_CODES = new Set([
   3, // UNEXPECTED_END_OF_FILE

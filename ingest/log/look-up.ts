@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
+import { metLimit } from '../../sql/errors.ts'
 import { QUERY_TEXT_BYTES_MAX, type Query } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
@@ -59,23 +59,12 @@ export async function inGroups(identities: readonly Identity[], work: (group: re
       await work(group)
       first += group.length
     } catch (error) {
-      if (group.length === 1 || !isTooSlow(error)) throw error
+      if (group.length === 1 || !metLimit(error)) throw error
       sizeMax = Math.ceil(group.length / 2)
     }
   }
 }
 
-function isTooSlow(error: unknown): boolean {
-  return error instanceof StoreError && error.code !== undefined && TOO_SLOW_CODES.has(error.code)
-}
-
-const TOO_SLOW_CODES = new Set([
-  158, // TOO_MANY_ROWS: a limit of callers of the API (sql/limited-reads.ts)
-  159, // TIMEOUT_EXCEEDED
-  160, // TOO_SLOW
-  241, // MEMORY_LIMIT_EXCEEDED
-  307, // TOO_MANY_BYTES
-])
 const GROUP_IDENTITIES_MAX = 50_000
 const GROUP_BYTES_MAX = QUERY_TEXT_BYTES_MAX / 2
 /** The longest that a character can be, in UTF-8 or escaped in a literal. */
