@@ -122,14 +122,15 @@ describe.skipIf(!hasTmux)('in a terminal (skipped without tmux)', () => {
   })
 })
 
-/** Starts a command on an empty screen. */
+/** Starts a command in a new shell, on an empty screen: what an earlier command asked must not look like this one's question. */
 function start(name: string, args: readonly string[], variables = '') {
   const done = join(temporary.path, `${name}.exit`)
   const script = join(temporary.path, `${name}.sh`)
   writeFileSync(
     script,
-    `clear; cd '${temporary.path}'; export XDG_CONFIG_HOME='${config}'; ${variables} '${process.execPath}' '${LAUNCHER}' ${args.join(' ')}; echo $? > '${done}.new'; mv '${done}.new' '${done}'\n`,
+    `cd '${temporary.path}'; export XDG_CONFIG_HOME='${config}'; ${variables} '${process.execPath}' '${LAUNCHER}' ${args.join(' ')}; echo $? > '${done}.new'; mv '${done}.new' '${done}'\n`,
   )
+  tmux('respawn-pane', '-k', '-t', 'terminal', 'sh')
   type(`. ${script}`)
   const text = () => tmux('capture-pane', '-p', '-t', 'terminal')
   return {
