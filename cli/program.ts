@@ -76,6 +76,8 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
 }
 
+/** The version is the same for all commands, so none is loaded for it. */
+const NEEDS_NO_COMMAND = ['-V', '--version']
 /** Commands that describe all others. */
 const DESCRIBE_ALL = ['help', 'completion']
 
@@ -114,6 +116,7 @@ export async function buildProgram(environment: NodeJS.ProcessEnv, args: readonl
 }
 
 function named(args: readonly string[]): { heading: string; load: () => Promise<CommandRegistration> }[] {
+  if (NEEDS_NO_COMMAND.includes(args[0] ?? '')) return []
   const all = Object.entries(COMMANDS).flatMap(([heading, commands]) => Object.entries(commands).map(([name, load]) => ({ name, heading, load })))
   const one = all.filter(({ name }) => name === args.find((arg) => all.some((each) => each.name === arg)))
   return one.length === 0 || one.some(({ name }) => DESCRIBE_ALL.includes(name)) ? all : one

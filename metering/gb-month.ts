@@ -1,4 +1,5 @@
-import { differenceInCalendarDays, parseISO } from 'date-fns'
+import { differenceInCalendarDays } from 'date-fns/differenceInCalendarDays'
+import { parseISO } from 'date-fns/parseISO'
 import { type ExactDecimal, quotientOf } from './exact-decimal.ts'
 import { monthOf, periodOfMonth } from './month.ts'
 import type { Period } from './period.ts'

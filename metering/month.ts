@@ -1,5 +1,7 @@
 import { UTCDate } from '@date-fns/utc'
-import { addMonths, format, lastDayOfMonth } from 'date-fns'
+import { addMonths } from 'date-fns/addMonths'
+import { lastDayOfMonth } from 'date-fns/lastDayOfMonth'
+import { lightFormat } from 'date-fns/lightFormat'
 import type { Period } from './period.ts'
 import { STORABLE_YEAR_MAX, STORABLE_YEAR_MIN } from './storable-days.ts'
 
@@ -19,12 +21,12 @@ export function monthOf(day: string): Month {
 }
 
 export function monthAfter(month: Month): Month {
-  return format(addMonths(startOf(month), 1), 'yyyy-MM')
+  return lightFormat(addMonths(startOf(month), 1), 'yyyy-MM')
 }
 
 /** All days of a month. */
 export function periodOfMonth(month: Month): Period {
-  return { first: `${month}-01`, last: format(lastDayOfMonth(startOf(month)), 'yyyy-MM-dd'), end: `${monthAfter(month)}-01` }
+  return { first: `${month}-01`, last: lightFormat(lastDayOfMonth(startOf(month)), 'yyyy-MM-dd'), end: `${monthAfter(month)}-01` }
 }
 
 /** The end of a month, which is the start of the next one, in ms since 1970. */

@@ -1,5 +1,10 @@
 import { UTCDate } from '@date-fns/utc'
-import { addDays, differenceInCalendarDays, format, isValid, parseISO, subDays } from 'date-fns'
+import { addDays } from 'date-fns/addDays'
+import { differenceInCalendarDays } from 'date-fns/differenceInCalendarDays'
+import { isValid } from 'date-fns/isValid'
+import { lightFormat } from 'date-fns/lightFormat'
+import { parseISO } from 'date-fns/parseISO'
+import { subDays } from 'date-fns/subDays'
 import { LAST_DAY, STORABLE_YEAR_MAX, STORABLE_YEAR_MIN } from './storable-days.ts'
 
 /** A range of UTC calendar days. `first` and `last` are both inside it; `end` is the day after `last`, for `>= first AND < end`. */
@@ -55,7 +60,7 @@ function startOfUtcDay(nowMs: number): UTCDate {
 }
 
 function formatDay(day: UTCDate): string {
-  return format(day, 'yyyy-MM-dd')
+  return lightFormat(day, 'yyyy-MM-dd')
 }
 
 function invalid(problem: string): PeriodOutcome {

@@ -15,6 +15,7 @@ import { System } from './system.ts'
 const USAGE = `Usage: npm run chaos -- --kills N [--seed S] [--others ${OTHER_KINDS.join(',')}] [--old-events N] [--without-baseline]`
 const DIFFERENCES_SHOWN_MAX = 20
 const OLD_EVENTS_PER_KILL = 2_000
+const OLD_EVENTS = 20_000
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +31,7 @@ const options: ChaosOptions = {
   seed: Number(values.seed),
   withBaseline: !values['without-baseline'],
   others: OTHER_KINDS.filter((kind) => values.others.split(',').includes(kind)),
-  oldEvents: Number(values['old-events'] ?? Number(values.kills) * OLD_EVENTS_PER_KILL),
+  oldEvents: Number(values['old-events'] ?? Math.min(Number(values.kills) * OLD_EVENTS_PER_KILL, OLD_EVENTS)),
 }
 const directory = mkdtempSync(join(tmpdir(), 'chaos-'))
 let system: System | undefined

@@ -13,13 +13,17 @@ export interface EmitHttpOptions {
   ending(): boolean
 }
 
+export interface EmitPacedOptions extends EmitHttpOptions {
+  /** Waits until the next request is due. */
+  nextDue(): Promise<void>
+}
+
 const BATCH_RECORDS = 60
-const EVERY_MS = 150
 const REQUEST_MS_MAX = 20_000
 
 /** Sends NDJSON to a random api process, and repeats each request until one answers 202. */
-export async function emitOverHttp(options: EmitHttpOptions): Promise<void> {
-  const { generator, acknowledged, ending } = options
+export async function emitOverHttp(options: EmitPacedOptions): Promise<void> {
+  const { generator, acknowledged, ending, nextDue } = options
   while (!ending()) {
     const records = generator.records(BATCH_RECORDS).filter(({ value }) => value !== null && value !== '')
     for (;;) {
@@ -31,7 +35,7 @@ export async function emitOverHttp(options: EmitHttpOptions): Promise<void> {
       acknowledged.countRetry('http')
       await afterMs(500)
     }
-    await afterMs(EVERY_MS)
+    await nextDue()
   }
 }
 

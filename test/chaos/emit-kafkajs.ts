@@ -10,6 +10,8 @@ export interface EmittingOptions {
   readonly acknowledged: Acknowledged
   readonly topic: string
   ending(): boolean
+  /** Waits until the next batch is due. */
+  nextDue(): Promise<void>
 }
 
 export interface EmitKafkajsOptions extends EmittingOptions {
@@ -25,11 +27,10 @@ export interface PreloadOptions extends EmittingOptions {
 }
 
 const BATCH_RECORDS = 60
-const EVERY_MS = 150
 
 /** Produces records keyed by project with murmur2, some to a random partition. Each batch is repeated until it is acknowledged. */
 export async function emitWithKafkajs(options: EmitKafkajsOptions): Promise<void> {
-  const { kafka, generator, random, acknowledged, topic, partitions, misroutedPercent, ending } = options
+  const { kafka, generator, random, acknowledged, topic, partitions, misroutedPercent, ending, nextDue } = options
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false })
   await untilConnected(producer)
   while (!ending()) {
@@ -41,7 +42,7 @@ export async function emitWithKafkajs(options: EmitKafkajsOptions): Promise<void
     }))
     await untilSent(producer, { topic, acks: -1, messages, compression: random.below(2) }, acknowledged)
     acknowledged.add('kafkajs', records)
-    await afterMs(EVERY_MS)
+    await nextDue()
   }
   await producer.disconnect()
 }

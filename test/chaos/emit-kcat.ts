@@ -5,7 +5,6 @@ import type { EmittingOptions } from './emit-kafkajs.ts'
 import type { GeneratedRecord } from './generate-records.ts'
 
 const BATCH_RECORDS = 200
-const EVERY_MS = 300
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
 export function hasKcat(): boolean {
@@ -19,7 +18,7 @@ export function hasKcat(): boolean {
 
 /** Produces with librdkafka, which partitions by CRC32 of the key, or randomly without a key, with every compression codec. */
 export async function emitWithKcat({ brokers, ...options }: EmittingOptions & { readonly brokers: string }): Promise<void> {
-  const { generator, random, acknowledged, topic, ending } = options
+  const { generator, random, acknowledged, topic, ending, nextDue } = options
   while (!ending()) {
     const records = generator.records(BATCH_RECORDS)
     const keyed = random.below(3) > 0
@@ -32,7 +31,7 @@ export async function emitWithKcat({ brokers, ...options }: EmittingOptions & { 
       await afterMs(500)
     }
     acknowledged.add('kcat', sent)
-    await afterMs(EVERY_MS)
+    await nextDue()
   }
 }
 

@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly system: System
   readonly seed: number
   readonly ingestKey: string
+  /** How many events wait to be counted. */
+  lagEvents(): number
 }
 
 /** Everything that sends events, with a record of what was acknowledged. */
@@ -100,7 +102,13 @@ export class Load {
     this.#emitters += 1
     const random = new Random(seed * 31 + this.#emitters)
     const generator = new RecordGenerator({ name: `${name}${this.#emitters}`, random, projects: PROJECTS, sentEvents: this.#sentEvents })
-    return { generator, random, acknowledged: this.acknowledged, topic: system.topic, ending: () => this.#ending }
+    return { generator, random, acknowledged: this.acknowledged, topic: system.topic, ending: () => this.#ending, nextDue: () => this.#nextDue() }
+  }
+
+  /** With a lag of many events nothing more is sent: kills would only find the same work again, and the end would have to wait for all of it. */
+  async #nextDue(): Promise<void> {
+    await afterMs(EVERY_MS)
+    while (!this.#ending && this.#options.lagEvents() > LAG_EVENTS_MAX) await afterMs(EVERY_MS)
   }
 
   #http() {
@@ -109,5 +117,7 @@ export class Load {
   }
 }
 
+const EVERY_MS = 150
+const LAG_EVENTS_MAX = 20_000
 const LAST_EVENTS_MS = 2_000
 const BOTH_RECORDS = 60

@@ -51,12 +51,12 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   await labelMetrics(client(), LABELLED_METRICS, ['model'])
   const partner = await register(client(), 'Chaos', PROJECTS)
   const watched = await register(client(), 'Watched', WATCHED_PROJECTS)
-  const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey() })
+  const metrics = new SampledMetrics()
+  const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey(), lagEvents: () => metrics.lagEvents })
   await load.preload(options.oldEvents)
   const baseline = options.withBaseline ? new KafkaEngineBaseline(system.clickhouseUrl) : undefined
   await baseline?.create(system.kafka.brokers, system.topic)
   const stage: Stage = { system, load, secondSources: [] }
-  const metrics = new SampledMetrics()
   const checks = new AnswerChecks({ system, partner: watched, acknowledged: load.acknowledged, random: new Random(options.seed) })
   let ending = false
   const emitting = load.emit()
