@@ -161,5 +161,6 @@ function digit(byte: number | undefined): number {
 function beginOfDay(day: number): number {
   const [year, month, dayOfMonth] = [Math.floor(day / 10_000), Math.floor(day / 100) % 100, day % 100]
   const ms = Date.UTC(year, month - 1, dayOfMonth)
-  return year >= 1000 && new Date(ms).getUTCMonth() === month - 1 && new Date(ms).getUTCDate() === dayOfMonth ? ms : Number.NaN
+  // A day of two digits that the month does not have is a day of another month.
+  return year >= 1000 && new Date(ms).getUTCMonth() === month - 1 ? ms : Number.NaN
 }

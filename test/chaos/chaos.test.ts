@@ -7,13 +7,16 @@ import { HAS_KAFKA } from '../support/engines/kafka-broker.ts'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const KILLS = 6
 const SEED = 4711
+/** Each is of another day of one and a half years, so a batch has only a few hundred of them. */
+const OLD_EVENTS = 3_000
 const MS_MAX = 20 * 60_000
 
 describe.skipIf(!HAS_KAFKA)('chaos', () => {
   test(`P1 P2 P3 P7: ${KILLS} kills of broker, store, ingest and api processes under load lose no event, count none twice and keep every rejection`, {
     timeout: MS_MAX,
   }, async ({ signal }) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'test/chaos/chaos.ts', '--kills', String(KILLS), '--seed', String(SEED)], {
+    const args = ['--kills', String(KILLS), '--seed', String(SEED), '--old-events', String(OLD_EVENTS), '--without-baseline']
+    const child = spawn(process.execPath, ['--import', 'tsx', 'test/chaos/chaos.ts', ...args], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],
     })

@@ -4,6 +4,7 @@ import { decimalOf } from './billionths.ts'
 import { METRICS_OF_STATES, USERS } from './chaos-metrics.ts'
 import { latestOf } from './compare-states.ts'
 import type { CountedEvent } from './folded-project.ts'
+import { dayOf, groupBy } from './group-events.ts'
 import { type Total, type Totals, totalsOf } from './stored.ts'
 
 /** Wider than the generated timestamps: one with a zone can fall on another day in UTC than the one in its text. No longer than an answer may be. */
@@ -75,20 +76,6 @@ function valueOfStates(metric: string, events: readonly CountedEvent[] = []): bi
   const ofMetric = events.filter((event) => event.metric === metric)
   if (metric === USERS) return BigInt(new Set(ofMetric.map(({ text }) => text)).size) * 1_000_000_000n
   return latestOf(ofMetric)?.quantity ?? 0n
-}
-
-function groupBy(events: readonly CountedEvent[], keyOf: (event: CountedEvent) => string): Map<string, CountedEvent[]> {
-  const groups = new Map<string, CountedEvent[]>()
-  for (const event of events) {
-    const group = groups.get(keyOf(event))
-    if (group === undefined) groups.set(keyOf(event), [event])
-    else group.push(event)
-  }
-  return groups
-}
-
-function dayOf({ timestampMs }: CountedEvent): string {
-  return new Date(timestampMs).toISOString().slice(0, 10)
 }
 
 /** Adds the projects of each day first, then takes the highest day of a peak metric or adds the days of any other. */

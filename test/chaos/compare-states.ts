@@ -1,9 +1,12 @@
 import { LEVEL, METRICS_OF_STATES } from './chaos-metrics.ts'
 import type { CountedEvent } from './folded-project.ts'
+import { dayOf, groupBy } from './group-events.ts'
 
 /** Compares the states of the kinds `last` and `unique` with the events as they were sent: corrections do not change them. */
 export function compareStates(sent: readonly CountedEvent[], rows: readonly string[][]): string[] {
-  const expected = new Map([...cellsOf(sent)].map(([key, events]) => [key, stateOf(events)]))
+  const ofStates = sent.filter(({ metric }) => METRICS_OF_STATES.includes(metric))
+  const cells = groupBy(ofStates, (event) => JSON.stringify([event.projectId, dayOf(event), event.metric]))
+  const expected = new Map([...cells].map(([key, events]) => [key, stateOf(events)]))
   const differences: string[] = []
   for (const [project, day, metric, last = '', texts = ''] of rows) {
     const key = JSON.stringify([project, day, metric])
@@ -12,16 +15,6 @@ export function compareStates(sent: readonly CountedEvent[], rows: readonly stri
     expected.delete(key)
   }
   return [...differences, ...[...expected].map(([key, state]) => `states: ${key} is not stored, which must be ${state}`)]
-}
-
-function cellsOf(sent: readonly CountedEvent[]): Map<string, CountedEvent[]> {
-  const cells = new Map<string, CountedEvent[]>()
-  for (const event of sent) {
-    if (!METRICS_OF_STATES.includes(event.metric)) continue
-    const key = JSON.stringify([event.projectId, new Date(event.timestampMs).toISOString().slice(0, 10), event.metric])
-    cells.set(key, [...(cells.get(key) ?? []), event])
-  }
-  return cells
 }
 
 /** The number of different texts, or the latest sample as one number: 64 bits of its time, 64 of its offset, 128 of its value in billionths. */

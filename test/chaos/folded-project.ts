@@ -1,4 +1,5 @@
 import { USERS } from './chaos-metrics.ts'
+import { dayOf } from './group-events.ts'
 
 interface Place {
   readonly projectId: string
@@ -73,7 +74,7 @@ export class FoldedProject {
     if (record.batch !== '' && this.windows.has(`close-${record.batch}`)) return 'invalid_correction'
     this.events.set(record.eventId, record)
     const days = this.#days.get(record.metric) ?? new Map<string, CountedEvent[]>()
-    const day = new Date(record.timestampMs).toISOString().slice(0, 10)
+    const day = dayOf(record)
     this.#days.set(record.metric, days)
     const ofDay = days.get(day)
     if (ofDay === undefined) days.set(day, [record])

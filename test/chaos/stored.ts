@@ -1,5 +1,6 @@
 import { billionths } from './billionths.ts'
 import type { CountedEvent } from './folded-project.ts'
+import { dayOf } from './group-events.ts'
 
 /** Queries the store with SQL over HTTP, without the product's own client. */
 export class StoreOverHttp {
@@ -56,8 +57,8 @@ function addTotal(totals: Totals, [project, day, metric]: readonly [string, stri
 
 export function totalsOf(events: Iterable<CountedEvent>): Totals {
   const totals: Totals = new Map()
-  for (const { projectId, timestampMs, metric, quantity } of events)
-    addTotal(totals, [projectId, new Date(timestampMs).toISOString().slice(0, 10), metric], { sum: quantity, peak: quantity, events: 1, counted: 1 })
+  for (const event of events)
+    addTotal(totals, [event.projectId, dayOf(event), event.metric], { sum: event.quantity, peak: event.quantity, events: 1, counted: 1 })
   return totals
 }
 
