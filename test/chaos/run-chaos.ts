@@ -52,7 +52,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const partner = await register(client(), 'Chaos', PROJECTS)
   const watched = await register(client(), 'Watched', WATCHED_PROJECTS)
   const metrics = new SampledMetrics()
-  const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey(), lagEvents: () => metrics.lagEvents })
+  const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey(), lagEvents: () => metrics.lagEvents() })
   await load.preload(options.oldEvents)
   const baseline = options.withBaseline ? new KafkaEngineBaseline(system.clickhouseUrl) : undefined
   await baseline?.create(system.kafka.brokers, system.topic)

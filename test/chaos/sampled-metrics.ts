@@ -5,8 +5,8 @@ export class SampledMetrics {
   readonly #last = new Map<string, Map<string, number>>()
   /** A description of the progress of consumption. */
   status = 'no metrics yet'
-  /** How many events waited in the logs with an owner. */
-  lagEvents = 0
+  /** By log, as its last owner said. */
+  readonly #lags = new Map<string, number>()
   /** The greatest time that the lowest watermark was behind the clock. */
   watermarkLagSecondsMax = 0
 
@@ -24,15 +24,21 @@ export class SampledMetrics {
         this.#last.set(`${process.name} start ${process.starts}`, sums)
       }),
     )
+    for (const [log, { lag }] of owned) this.#lags.set(log, lag)
     this.#updateStatus([...owned.values()])
   }
 
+  /** How many events wait, also in logs that have no owner at the moment. */
+  lagEvents(): number {
+    return [...this.#lags.values()].reduce((sum, lag) => sum + lag, 0)
+  }
+
   #updateStatus(logs: readonly { lag: number; watermark: number }[]): void {
-    this.lagEvents = logs.reduce((sum, each) => sum + each.lag, 0)
+    const lag = logs.reduce((sum, each) => sum + each.lag, 0)
     const behindSeconds = Date.now() / 1000 - Math.min(...logs.map(({ watermark }) => watermark))
     // A log reports 0 before its first watermark.
     if (behindSeconds < DAY_SECONDS) this.watermarkLagSecondsMax = Math.max(this.watermarkLagSecondsMax, behindSeconds)
-    this.status = `${logs.length} logs owned, lag ${this.lagEvents}, lowest watermark ${behindSeconds < DAY_SECONDS ? `${behindSeconds.toFixed(1)} s ago` : 'none'}`
+    this.status = `${logs.length} logs owned, lag ${lag}, lowest watermark ${behindSeconds < DAY_SECONDS ? `${behindSeconds.toFixed(1)} s ago` : 'none'}`
   }
 
   sum(name: string): number {
