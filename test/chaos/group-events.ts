@@ -1,8 +1,6 @@
-import type { CountedEvent } from './folded-project.ts'
-
 /** The events of each key, in their order. */
-export function groupBy(events: readonly CountedEvent[], keyOf: (event: CountedEvent) => string): Map<string, CountedEvent[]> {
-  const groups = new Map<string, CountedEvent[]>()
+export function groupBy<Event>(events: readonly Event[], keyOf: (event: Event) => string): Map<string, Event[]> {
+  const groups = new Map<string, Event[]>()
   for (const event of events) {
     const group = groups.get(keyOf(event))
     if (group === undefined) groups.set(keyOf(event), [event])
@@ -12,6 +10,6 @@ export function groupBy(events: readonly CountedEvent[], keyOf: (event: CountedE
 }
 
 /** The UTC day, as YYYY-MM-DD. */
-export function dayOf({ timestampMs }: Pick<CountedEvent, 'timestampMs'>): string {
+export function dayOf({ timestampMs }: { readonly timestampMs: number }): string {
   return new Date(timestampMs).toISOString().slice(0, 10)
 }
