@@ -1,3 +1,4 @@
+import { setTimeout as pause, setImmediate as turnOfOthers } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Lane } from './clickhouse.ts'
 import { StoreError, type StoreFault } from './errors.ts'
@@ -16,11 +17,14 @@ export type KeyOf<P extends KeyedParams> = Omit<z.input<P>, 'keys'> & { readonly
 
 /** Of one statement, so that its text and its result stay small. Further keys wait for the next one. */
 const KEYS_MAX = 200
+/** After a statement that several calls shared, the next one waits this part of its time for the callers that ask again. */
+const GATHERING_SHARE = 0.25
+const GATHERING_MS_MAX = 10
 
 /**
- * Reads the rows of one key. While a statement of the same query with the same other parameters runs, further calls wait, and share the next
- * statement: it costs some milliseconds whatever it reads, and for fifty keys little more than for one. A call alone waits for nobody, and
- * every call is answered by a statement that began after it. A row reaches only the calls with its key. If a shared statement fails, other
+ * Reads the rows of one key. Calls of the same turn of the event loop share a statement of the same query with the same other parameters; while
+ * it runs, further calls wait, and share the next one: it costs some milliseconds whatever it reads, and for fifty keys little more than for
+ * one. A call alone waits for nobody, and every call is answered by a statement that began after it. A row reaches only the calls with its key. If a shared statement fails, other
  * than because the store does not answer, each key is read on its own: the limits and errors of a call are its own. Throws StoreError.
  */
 export function readByKey<P extends KeyedParams, R extends KeyedRow>(
@@ -116,10 +120,14 @@ class SharedStatement<R> {
 
   async #runAll(): Promise<void> {
     this.#isRunning = true
+    await turnOfOthers()
     while (this.#waiting.size > 0) {
       const taken = new Map([...this.#waiting].slice(0, KEYS_MAX))
       for (const key of taken.keys()) this.#waiting.delete(key)
+      const startedMs = performance.now()
       await this.#answer(taken)
+      const isShared = [...taken.values()].flat().length > 1
+      if (isShared && this.#waiting.size < KEYS_MAX) await pause(Math.min((performance.now() - startedMs) * GATHERING_SHARE, GATHERING_MS_MAX))
     }
     this.#ended()
   }
