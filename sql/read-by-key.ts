@@ -17,7 +17,7 @@ export type KeyOf<P extends KeyedParams> = Omit<z.input<P>, 'keys'> & { readonly
 
 /** Of one statement, so that its text and its result stay small. Further keys wait for the next one. */
 const KEYS_MAX = 200
-/** After a statement that several calls shared, the next one waits this part of its time for the callers that ask again. */
+/** After a statement that several calls shared, the next one waits this part of its time for the same callers to come back. */
 const GATHERING_SHARE = 0.25
 const GATHERING_MS_MAX = 10
 
