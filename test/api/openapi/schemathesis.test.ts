@@ -4,8 +4,7 @@ import { type ApiWorld, makeApiWorld } from '../../support/worlds/api-world.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? 20_260_101)
-/** Random requests of each operation; without them, only those that Schemathesis derives from the description: the edges of each schema. */
-const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 0)
+const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 3)
 const TIMEOUT_MS = EXAMPLES <= 10 ? 900_000 : 3_600_000
 
 /** It makes one of everything. */

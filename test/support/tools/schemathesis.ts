@@ -36,7 +36,6 @@ const FAILING_WARNINGS = ['missing_auth', 'missing_test_data', 'missing_deserial
 export interface SchemathesisRun {
   readonly url: string
   readonly seed: number
-  /** Random requests of each operation. */
   readonly examplesMax: number
   /** Regular expressions for paths of the OpenAPI description. */
   readonly include: string
@@ -77,9 +76,9 @@ export async function openSchemathesis(): Promise<Schemathesis | string> {
 function argumentsOf({ url, seed, examplesMax, include, exclude }: SchemathesisRun): string[] {
   return [
     `${url}/openapi.json`,
-    ...['--phases', examplesMax === 0 ? 'examples,coverage' : 'examples,coverage,fuzzing'],
+    ...['--phases', 'examples,coverage,fuzzing'],
     ...['--include-path-regex', include, ...(exclude === undefined ? [] : ['--exclude-path-regex', exclude])],
-    ...['--seed', String(seed), '--max-examples', String(Math.max(examplesMax, 1))],
+    ...['--seed', String(seed), '--max-examples', String(examplesMax)],
     ...['--generation-database', 'none', '--continue-on-failure', '--no-color'],
   ]
 }
