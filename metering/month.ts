@@ -2,6 +2,7 @@ import { UTCDate } from '@date-fns/utc'
 import { addMonths } from 'date-fns/addMonths'
 import { lastDayOfMonth } from 'date-fns/lastDayOfMonth'
 import { lightFormat } from 'date-fns/lightFormat'
+import { groupedBy } from './grouped-by.ts'
 import type { Period } from './period.ts'
 import { STORABLE_YEAR_MAX, STORABLE_YEAR_MIN } from './storable-days.ts'
 
@@ -54,14 +55,7 @@ export function monthsOf({ first, last }: Period): Month[] {
 
 /** Groups rows of days by month, in the order in which the months first appear: raw and rollup are partitioned by month. */
 export function groupByMonth<T extends { readonly usage_date: string }>(days: readonly T[]): Map<Month, T[]> {
-  const months = new Map<Month, T[]>()
-  for (const day of days) {
-    const month = monthOf(day.usage_date)
-    const known = months.get(month)
-    if (known === undefined) months.set(month, [day])
-    else known.push(day)
-  }
-  return months
+  return groupedBy(days, ({ usage_date }) => monthOf(usage_date))
 }
 
 function startOf(month: Month): UTCDate {

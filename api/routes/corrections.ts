@@ -5,6 +5,7 @@ import { listCorrections } from '../../aggregator/usage/stored-corrections.ts'
 import { LIST_CORRECTIONS, type SentCorrection, SUBMIT_CORRECTIONS } from '../../contract/corrections.ts'
 import { decodeEvent } from '../../ingest/event/decode-body.ts'
 import { validateEvents } from '../../ingest/event/validate-events.ts'
+import { groupedBy } from '../../metering/grouped-by.ts'
 import { dayAfter } from '../../metering/period.ts'
 import { DAY_AFTER_LAST } from '../../metering/storable-days.ts'
 import { correctionAnswer } from '../answers/correction.ts'
@@ -25,7 +26,7 @@ export function submitCorrections(app: FastifyInstance, { limitedReads, registry
     const receivedMs = now()
     const sent = request.body.corrections.map((each) => ({ ...each, event_id: each.event_id ?? derivedId(each) }))
     // Entries that wait at the same time share one insert.
-    const noted = [...groupByProject(sent)].map(([projectId, ofProject]) => {
+    const noted = [...groupedBy(sent, ({ project_id }) => project_id)].map(([projectId, ofProject]) => {
       const details = { corrections: ofProject.length, events: ofProject.slice(0, IDS_NOTED_MAX).map(({ corrects }) => corrects) }
       return registry.changes.note(actorOf(request), { action: 'events.correct', subject: projectId, details })
     })
@@ -48,12 +49,6 @@ const IDS_NOTED_MAX = 20
 function derivedId({ project_id, corrects, action, value, reason }: SentCorrection): string {
   const content = JSON.stringify([project_id, corrects, action, value ?? null, reason])
   return `correction-${createHash('sha256').update(content).digest('hex').slice(0, 32)}`
-}
-
-function groupByProject(sent: readonly SentCorrection[]): Map<string, SentCorrection[]> {
-  const groups = new Map<string, SentCorrection[]>()
-  for (const each of sent) groups.set(each.project_id, [...(groups.get(each.project_id) ?? []), each])
-  return groups
 }
 
 export function listCorrectionsRoute(app: FastifyInstance, { limitedReads }: ApiContext): void {

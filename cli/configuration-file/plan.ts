@@ -1,9 +1,10 @@
+import { groupedBy } from '../../metering/grouped-by.ts'
 import { planKey } from './plan-keys.ts'
 import { planMetric } from './plan-metrics.ts'
 import { type FoundPartner, planPartner } from './plan-partners.ts'
 import { planProject } from './plan-projects.ts'
 import type { ConfigurationFile } from './schema.ts'
-import { groupedBy, type ServiceState } from './service-state.ts'
+import type { ServiceState } from './service-state.ts'
 import type { KeyStep, MetricStep, PartnerStep, ProjectStep, Skipped, Step } from './steps.ts'
 
 /** What has to be done so that the service is as the file says, in the order in which it is done. */

@@ -41,13 +41,3 @@ export async function readServiceState(endpoint: Endpoint, { withAccounts }: { r
     partnerOfAccount: new Map(accounts.map(({ id, partner_id }) => [id, partner_id])),
   }
 }
-
-export function groupedBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const value of values) {
-    const group = groups.get(keyOf(value))
-    if (group === undefined) groups.set(keyOf(value), [value])
-    else group.push(value)
-  }
-  return groups
-}

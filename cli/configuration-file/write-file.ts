@@ -1,6 +1,7 @@
 import { stringify } from 'smol-toml'
+import { groupedBy } from '../../metering/grouped-by.ts'
 import type { ConfigurationFile, KeyEntry, MetricEntry, PartnerEntry, ProjectEntry } from './schema.ts'
-import { groupedBy, type IngestKey, type Metric, type Partner, type Project, type ServiceState } from './service-state.ts'
+import type { IngestKey, Metric, Partner, Project, ServiceState } from './service-state.ts'
 
 export interface WrittenFile {
   readonly document: ConfigurationFile

@@ -1,4 +1,5 @@
 import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
+import { groupedBy } from '../../metering/grouped-by.ts'
 import type { AdjustmentLine, ProjectLine, StatementTotal } from './read-statements.ts'
 
 /** The lines of one metric, and their sum. */
@@ -9,7 +10,7 @@ export interface MetricLines {
 
 /** In the order of the answer, which names each metric once per project. */
 export function linesByMetric(projects: readonly ProjectLine[]): ReadonlyMap<string, MetricLines> {
-  return new Map([...groupedByMetric(projects)].map(([metric, ofMetric]) => [metric, { lines: ofMetric, sum: sumOf(ofMetric) }]))
+  return new Map([...groupedBy(projects, ({ metric }) => metric)].map(([metric, ofMetric]) => [metric, { lines: ofMetric, sum: sumOf(ofMetric) }]))
 }
 
 function sumOf(lines: readonly { readonly value: string }[]): string {
@@ -18,7 +19,7 @@ function sumOf(lines: readonly { readonly value: string }[]): string {
 
 /** What the adjustments on a statement add to each metric; a metric without one is left out. */
 export function adjustmentsByMetric(adjustments: readonly AdjustmentLine[]): ReadonlyMap<string, string> {
-  return new Map([...groupedByMetric(adjustments)].map(([metric, lines]) => [metric, sumOf(lines)]))
+  return new Map([...groupedBy(adjustments, ({ metric }) => metric)].map(([metric, lines]) => [metric, sumOf(lines)]))
 }
 
 function isZero(quantity: string): boolean {
@@ -33,14 +34,4 @@ export function unbilledOf({ unbilled }: StatementTotal): string | undefined {
 /** Metrics that were used, or of which something is unbilled. */
 export function usedTotals(totals: readonly StatementTotal[]): StatementTotal[] {
   return totals.filter((total) => !isZero(total.value) || unbilledOf(total) !== undefined)
-}
-
-function groupedByMetric<T extends { readonly metric: string }>(lines: readonly T[]): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const line of lines) {
-    const group = groups.get(line.metric)
-    if (group === undefined) groups.set(line.metric, [line])
-    else group.push(line)
-  }
-  return groups
 }

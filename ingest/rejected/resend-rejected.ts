@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { groupedBy } from '../../metering/grouped-by.ts'
 import type { RejectReason } from '../../metering/rejection-reasons.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -40,7 +41,7 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   const places = ids.flatMap(placeOf)
   const found = await clickhouse.reads.query(rejectedEvents, { places })
   const outcomes = new Map<string, Resent>()
-  for (const [ingestKeyId, events] of groupByKey(found)) {
+  for (const [ingestKeyId, events] of groupedBy(found, ({ ingestKeyId }) => ingestKeyId)) {
     const arrivals = events.map(({ originalBase64, format }) => decodeEvent(Buffer.from(originalBase64, 'base64'), format))
     const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
     // Nothing of a correction batch: its window is checked, and its closing is allowed and audited, where it was sent first.
@@ -53,14 +54,6 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   const text = found.map(({ log, offset }) => row([log, offset])).join('')
   if (text !== '') await clickhouse.control.insert({ table: 'rejected_resends_v1', columns: ['log', 'offset'], text })
   return ids.map((id) => outcomes.get(id) ?? { id, outcome: 'not_found', reason: null })
-}
-
-type StoredRejection = z.output<typeof RejectedRow>
-
-function groupByKey(events: readonly StoredRejection[]): Map<string, StoredRejection[]> {
-  const groups = new Map<string, StoredRejection[]>()
-  for (const event of events) groups.set(event.ingestKeyId, [...(groups.get(event.ingestKeyId) ?? []), event])
-  return groups
 }
 
 function placeOf(id: string): [string, number][] {

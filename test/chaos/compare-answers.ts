@@ -1,10 +1,11 @@
+import { groupedBy } from '../../metering/grouped-by.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { decimalOf } from './billionths.ts'
 import { METRICS_OF_STATES, USERS } from './chaos-metrics.ts'
 import { latestOf } from './compare-states.ts'
+import { dayOf } from './day-of.ts'
 import type { CountedEvent } from './folded-project.ts'
-import { dayOf, groupBy } from './group-events.ts'
 import { type Total, type Totals, totalsOf } from './stored.ts'
 
 /** Wider than the generated timestamps: one with a zone can fall on another day in UTC than the one in its text. No longer than an answer may be. */
@@ -33,7 +34,7 @@ async function comparePeriod(options: CompareAnswersOptions, [from, to]: readonl
   const { client, partner, projects } = options
   const events = options.expected.filter((event) => dayOf(event) >= from && dayOf(event) <= to && projects.includes(event.projectId))
   const expected = totalsOf(events)
-  const ofStates = groupBy(
+  const ofStates = groupedBy(
     events.filter(({ metric }) => METRICS_OF_STATES.includes(metric)),
     ({ projectId }) => projectId,
   )
@@ -53,7 +54,7 @@ async function comparePeriod(options: CompareAnswersOptions, [from, to]: readonl
       for (const day of daily_usage)
         check(`${project} ${day.usage_date} ${metric}`, day[metric], decimalOf(quantityOf(metric, days.get(day.usage_date)?.get(metric)) ?? 0n))
     }
-    const byDay = groupBy(ofStates.get(project) ?? [], dayOf)
+    const byDay = groupedBy(ofStates.get(project) ?? [], dayOf)
     for (const metric of METRICS_OF_STATES) {
       check(`${project} ${metric}`, metrics?.[metric]?.value ?? '0', decimalOf(valueOfStates(metric, ofStates.get(project))))
       for (const day of daily_usage)

@@ -1,11 +1,12 @@
+import { groupedBy } from '../../metering/grouped-by.ts'
 import { LEVEL, METRICS_OF_STATES } from './chaos-metrics.ts'
+import { dayOf } from './day-of.ts'
 import type { CountedEvent } from './folded-project.ts'
-import { dayOf, groupBy } from './group-events.ts'
 
 /** Compares the states of the kinds `last` and `unique` with the events as they were sent: corrections do not change them. */
 export function compareStates(sent: readonly CountedEvent[], rows: readonly string[][]): string[] {
   const ofStates = sent.filter(({ metric }) => METRICS_OF_STATES.includes(metric))
-  const cells = groupBy(ofStates, (event) => JSON.stringify([event.projectId, dayOf(event), event.metric]))
+  const cells = groupedBy(ofStates, (event) => JSON.stringify([event.projectId, dayOf(event), event.metric]))
   const expected = new Map([...cells].map(([key, events]) => [key, stateOf(events)]))
   const differences: string[] = []
   for (const [project, day, metric, last = '', texts = ''] of rows) {

@@ -1,5 +1,5 @@
 import { USERS } from './chaos-metrics.ts'
-import { dayOf } from './group-events.ts'
+import { dayOf } from './day-of.ts'
 
 interface Place {
   readonly projectId: string

@@ -1,6 +1,6 @@
 import { billionths } from './billionths.ts'
+import { dayOf } from './day-of.ts'
 import type { CountedEvent } from './folded-project.ts'
-import { dayOf } from './group-events.ts'
 
 /** Queries the store with SQL over HTTP, without the product's own client. */
 export class StoreOverHttp {
