@@ -3,7 +3,9 @@ import { STATEMENT_LINES, type StatementLine } from '../../contract/lists.ts'
 import { addDecimals } from '../../metering/exact-decimal.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { VALUE_ON_PEAK_DAY } from '../statements/share-of-month.ts'
 import { PARQUET_DECIMAL_END } from './export-parquet.ts'
+import { STAGED_ROWS } from './stage-rows.ts'
 import type { ExportSource } from './stream-rows.ts'
 
 /** The sum of the rows of one kind of line and one metric. */
@@ -80,8 +82,8 @@ const stagedTotals = defineQuery({
         FROM (SELECT line, metric, kind, own_max, days, values, value AS billed, arrayReduce('sum', values) AS byte_days,
                 if({isByDays: UInt64} = 1 AND kind = 'peak' AND line != 'manual', byte_days, value) AS amount,
                 line = 'usage' AND (kind IN ('cumulative', 'count') OR ({isByDays: UInt64} = 1 AND kind = 'peak')) AS is_daily,
-                if(has(days, assumeNotNull(peak_day)), values[indexOf(days, assumeNotNull(peak_day))], toDecimal256(0, 9)) AS share
-              FROM export_rows_v1 WHERE export = {exportId: String})
+                ${VALUE_ON_PEAK_DAY} AS share
+              FROM ${STAGED_ROWS})
         GROUP BY line, metric
         ORDER BY indexOf({lines: Array(String)}, toString(line)), metric`,
   params: z.object({ exportId: z.string(), lines: z.array(z.string()), hasDaysOfPeaks: z.number(), isByDays: z.number() }),

@@ -9,6 +9,7 @@ import { AS_TEXT, EXACT_ROW_SETTINGS } from '../statements/canonical-lines.ts'
 import { CSV_SETTINGS, CSV_VALUES, type CsvOptions } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_VALUES } from './export-parquet.ts'
 import { type FocusType, focusColumnsOf } from './focus-columns.ts'
+import { STAGED_ROWS } from './stage-rows.ts'
 
 export interface FocusCharges {
   readonly version: FocusVersion
@@ -95,7 +96,7 @@ const FROM_CHARGES = `
             line != 'usage', [(charged_month, addMonths(charged_month, 1), if(is_by_days, arrayReduce('sum', values), value))],
             kind IN ('cumulative', 'count') OR is_by_days, arrayMap((day, amount) -> (day, day + 1, amount), days, values),
             [(greatest(month_start, {from: Date}), least(addMonths(month_start, 1), {end: Date}), value)]) AS parts
-        FROM export_rows_v1 WHERE export = {exportId: String}
+        FROM ${STAGED_ROWS}
       ) ARRAY JOIN parts AS part
     ) AS charge
     ORDER BY charge.partner_id, charge.place, charge.for_month, charge.project_id, charge.metric, charge.entry, charge.since`

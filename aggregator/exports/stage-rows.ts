@@ -1,14 +1,13 @@
 import { z } from 'zod'
 import { STATEMENT_LINES } from '../../contract/lists.ts'
-import type { MetricKind } from '../../metering/metrics.ts'
+import { METRIC_KINDS, type MetricKind } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import { DAYS_OF_MONTH, SHARE_OF_MONTH } from '../statements/share-of-month.ts'
+import { VALUE_ON_PEAK_DAY } from '../statements/share-of-month.ts'
 import { EVENTS_THAT_COUNT, perSource, readSource } from '../usage/effective-usage.ts'
 import { KIND_OF_METRIC, KNOWN_METRIC, UNIT_OF_METRIC } from '../usage/known-metrics.ts'
 import { PEAK_DAY } from '../usage/peak-day.ts'
-import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
-import { PROJECT_OWNERS, PROJECTS_OF_PARTNERS } from '../usage/projects-of-partner.ts'
+import { PROJECTS_OF_PARTNERS } from '../usage/projects-of-partner.ts'
 
 /** Closed statements whose lines an export copies unchanged: partner and closing. */
 export type Closings = readonly (readonly [partnerId: string, closing: string])[]
@@ -27,13 +26,17 @@ export type StagedDays = 'none' | 'of sums' | 'of all'
 const SUMS: readonly MetricKind[] = ['cumulative', 'count']
 
 /**
- * Stages the live usage of a span of days, one row per project, metric and month. The rollup is read only once, so that all rows are of
- * the same moment; everything else is computed from what was read. Throws StoreError.
+ * Stages the live usage of a span of days, one row per project, metric and month. One statement reads the rollup, once, so that all rows are
+ * of the same moment. The value of a peak follows from the days of all projects, so a second statement completes the rows of peaks from
+ * what the first one has staged. Throws StoreError.
  */
 export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, days }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
-  await lane.execute(stageDays[await readSource(lane, { from, end })], { exportId, partnerIds: [...partnerIds], from, end })
-  await lane.execute(stageLiveRows, { exportId, withDays: days === 'none' ? [] : [...(days === 'of sums' ? SUMS : [...SUMS, 'peak'])] })
+  const withDays = days === 'none' ? [] : days === 'of sums' ? SUMS : [...SUMS, 'peak']
+  const folded = METRIC_KINDS.filter((kind) => !SUMS.includes(kind) || withDays.includes(kind))
+  const usage = { exportId, partnerIds: [...partnerIds], from, end, folded, withDays: [...withDays] }
+  await lane.execute(stageUsage[await readSource(lane, { from, end })], usage)
+  await lane.execute(completePeaks, { exportId, withDays: [...withDays] })
 }
 
 /** Stages the lines of closed statements. Throws StoreError. */
@@ -74,61 +77,82 @@ export const STAGING_SETTINGS = {
   max_bytes_before_external_sort: 64 * 1024 ** 2,
 }
 
-const stageDays = perSource((source) =>
+/**
+ * The rollup is sorted by project and day, so the engine has the groups of one project at a time, however many there are. Grouping by day as
+ * well takes several times as long, so only the metrics that need their days collect them, and add them up within the row: a day may have several
+ * rows, and one of which no event counts has no usage.
+ */
+const stageUsage = perSource((source) =>
   defineStatement({
-    name: 'stage_export_days',
+    name: 'stage_live_usage',
     sql: `
-    INSERT INTO export_days_v1 (export, partner_id, month, metric, project_id, days, values, events)
-    SELECT {exportId: String}, partner_id, month, metric, project_id, per_day.1, per_day.2, arrayReduce('sum', per_day.3)
+    INSERT INTO export_rows_v1 (export, partner_id, place, month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit,
+      value, peak_day, own_max, own_max_day, events, reason, region, days, values)
+    SELECT {exportId: String}, partner_id, if(kind = 'peak', 0, 1), month, 'usage', month, project_id, metric, '', name, status, deleted_at, kind, unit,
+      multiIf(kind = 'peak', toDecimal256(0, 9), is_folded, arrayReduce('sum', day_values), month_total), NULL,
+      if(kind = 'peak', arrayReduce('max', day_values), NULL), if(kind = 'peak', folded.1[indexOf(day_values, arrayReduce('max', day_values))], NULL),
+      if(is_folded, arrayReduce('sum', folded.4), month_events), '', region,
+      if(kind = 'peak' OR kind IN {withDays: Array(String)}, folded.1, []), if(kind = 'peak' OR kind IN {withDays: Array(String)}, day_values, [])
     FROM (
-      SELECT project_id, month, metric, ${DAYS_OF_MONTH} AS per_day
+      SELECT project_id, formatDateTime(first_of_month, '%Y-%m') AS month, metric, month_total, month_events, ${KIND_OF_METRIC} AS kind, ${UNIT_OF_METRIC} AS unit,
+        notEmpty(samples) AS is_folded, arraySort(sample -> sample.1, samples) AS ordered,
+        arraySplit((sample, previous) -> sample.1 != previous, ordered, arrayShiftRight(ordered.1, 1)) AS per_day,
+        arrayFilter(day -> day.4 > 0,
+          arrayMap(day -> (day.1[1], arrayReduce('max', day.2), arrayReduce('sum', day.3), arrayReduce('sum', day.4)), per_day)) AS folded,
+        if(kind = 'peak', arrayMap(peak -> toDecimal256(peak, 9), folded.2), folded.3) AS day_values
       FROM (
-        SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, ${EVENTS_THAT_COUNT} AS day_events,
-          ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
+        SELECT project_id, toStartOfMonth(usage_date) AS first_of_month, metric, sum(total) AS month_total, ${EVENTS_THAT_COUNT} AS month_events,
+          groupArrayIf((usage_date, peak, total, events - voided), metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN {folded: Array(String)})) AS samples
         FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}`, 'month')}
-        GROUP BY project_id, usage_date, metric HAVING day_events > 0
+        GROUP BY project_id, first_of_month, metric
       )
-      GROUP BY project_id, month, metric
+      WHERE if(is_folded, notEmpty(folded), month_events > 0)
     ) AS months
-    INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id`,
-    params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string() }),
-    settings: STAGING_SETTINGS,
+    INNER JOIN (
+      SELECT project_id, partner_id, name, status, deleted_at, region FROM projects_v1 FINAL WHERE partner_id IN {partnerIds: Array(String)}
+    ) AS projects USING project_id`,
+    params: z.object({
+      exportId: z.string(),
+      partnerIds: z.array(z.string()),
+      from: z.string(),
+      end: z.string(),
+      folded: z.array(z.string()),
+      withDays: z.array(z.string()),
+    }),
+    settings: { ...STAGING_SETTINGS, optimize_aggregation_in_order: 1, aggregation_in_order_max_block_bytes: 4 * 1024 ** 2 },
   }),
 )
 
-/** The peak day is the partner's own, within the part of the month that the span covers. */
-const stageLiveRows = defineStatement({
-  name: 'stage_live_rows',
+/**
+ * The rows of peaks, with the project's value on the partner's peak day: the day is the partner's own, within the part of the month that the
+ * span covers. Rows with place 0 are what the first statement has staged of them; no export reads these.
+ */
+const completePeaks = defineStatement({
+  name: 'complete_staged_peaks',
   sql: `
     INSERT INTO export_rows_v1 (export, partner_id, place, month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit,
       value, peak_day, own_max, own_max_day, events, reason, region, days, values)
-    SELECT {exportId: String}, partner_id, 1, month, 'usage', month, project_id, metric, '', name, status, deleted_at, kind, unit,
-      value, peak_day, own_max, own_max_day, events, '', region,
+    SELECT {exportId: String}, partner_id, 1, month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit,
+      ${VALUE_ON_PEAK_DAY}, peak_day, own_max, own_max_day, events, reason, region,
       if(kind IN {withDays: Array(String)}, days, []), if(kind IN {withDays: Array(String)}, values, [])
-    FROM (
-      SELECT partner_id, month, project_id, metric, kind, unit, peak_day, days, values, events, ${SHARE_OF_MONTH}
+    FROM (SELECT * EXCEPT peak_day FROM export_rows_v1 WHERE export = {exportId: String} AND place = 0) AS staged
+    INNER JOIN (
+      SELECT partner_id, month, metric, ${PEAK_DAY} AS peak_day
       FROM (
-        SELECT partner_id, month, project_id, metric, days, values, events,
-          ${KIND_OF_METRIC} AS kind,
-          ${UNIT_OF_METRIC} AS unit,
-          if(kind = 'peak', peaks.greatest_day, NULL) AS peak_day
-        FROM (SELECT * FROM export_days_v1 WHERE export = {exportId: String}) AS staged
-        LEFT JOIN (
-          SELECT partner_id, month, metric, ${PEAK_DAY} AS greatest_day
-          FROM (
-            SELECT partner_id, month, metric, day, sum(value) AS total
-            FROM export_days_v1 ARRAY JOIN days AS day, values AS value
-            WHERE export = {exportId: String}
-            GROUP BY partner_id, month, metric, day
-          )
-          GROUP BY partner_id, month, metric
-        ) AS peaks USING (partner_id, month, metric)
+        SELECT partner_id, month, metric, sumMap(days, values) AS sums, min(days[1]) AS first_day
+        FROM export_rows_v1 WHERE export = {exportId: String} AND place = 0
+        GROUP BY partner_id, month, metric
       )
-    ) AS shares
-    LEFT JOIN (SELECT project_id, name, status, deleted_at, region FROM projects_v1 FINAL) AS projects USING project_id`,
+      /* sumMap leaves out days whose sum is 0. If all are, the earliest day is the peak day. */
+      ARRAY JOIN arrayPushBack(sums.1, first_day) AS day, arrayPushBack(sums.2, toDecimal256(0, 9)) AS total
+      GROUP BY partner_id, month, metric
+    ) AS peaks USING (partner_id, month, metric)`,
   params: z.object({ exportId: z.string(), withDays: z.array(z.string()) }),
   settings: STAGING_SETTINGS,
 })
+
+/** The rows staged for an export, as SQL after FROM. */
+export const STAGED_ROWS = 'export_rows_v1 WHERE export = {exportId: String} AND place > 0'
 
 const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason, region`
 

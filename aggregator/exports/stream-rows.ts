@@ -48,7 +48,7 @@ async function* streamClosedCsv(lane: Lane, { partnerId, closing }: ClosedStatem
 
 const FROM_STAGED_ROWS = `
     FROM export_rows_v1 AS rows
-    WHERE rows.export = {exportId: String}
+    WHERE rows.export = {exportId: String} AND rows.place > 0
     ORDER BY rows.partner_id, rows.place, rows.for_month, rows.project_id, rows.metric, rows.entry`
 const StagedRowsParams = z.object({ exportId: z.string() })
 

@@ -1,3 +1,6 @@
+/** A peak metric's value on the day `peak_day`, or 0 without usage on that day. */
+export const VALUE_ON_PEAK_DAY = `if(has(days, assumeNotNull(peak_day)), values[indexOf(days, assumeNotNull(peak_day))], toDecimal256(0, 9))`
+
 /**
  * The value of a project's statement line for one metric, as SQL columns: the project's share of its partner's month.
  * - `value`: for a cumulative metric the sum of the project's days. For a peak metric the project's value on `peak_day`, the day
@@ -9,7 +12,7 @@
  * Closed statements, open statements and exports all use it, so a file shows the same numbers as the statement.
  */
 export const SHARE_OF_MONTH = `
-        if(kind = 'peak', if(has(days, assumeNotNull(peak_day)), values[indexOf(days, assumeNotNull(peak_day))], toDecimal256(0, 9)), arrayReduce('sum', values)) AS value,
+        if(kind = 'peak', ${VALUE_ON_PEAK_DAY}, arrayReduce('sum', values)) AS value,
         if(kind = 'peak', arrayReduce('max', values), NULL) AS own_max,
         if(kind = 'peak', days[indexOf(values, arrayReduce('max', values))], NULL) AS own_max_day`
 

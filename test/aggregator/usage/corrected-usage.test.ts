@@ -185,7 +185,7 @@ async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
 const stagedRows = defineQuery({
   name: 'test_staged_rows_of_usage',
   sql: `SELECT project_id AS projectId, metric, value, ifNull(toString(peak_day), '') AS peakDay, toString(days) AS days, toString(values) AS values, events AS events
-        FROM export_rows_v1 WHERE export = {exportId: String} ORDER BY project_id, metric`,
+        FROM export_rows_v1 WHERE export = {exportId: String} AND place > 0 ORDER BY project_id, metric`,
   params: z.object({ exportId: z.string() }),
   row: z.object({
     projectId: z.string(),
