@@ -5,8 +5,8 @@ import { createClient } from '@clickhouse/client'
 import { drainPending } from 'chdb'
 import { createChdbConnection } from 'chdb/connection'
 import { StoreError } from './errors.ts'
-import { QUERY_TEXT_BYTES_MAX } from './query.ts'
-import type { InsertRows, Session, StreamFormat } from './session.ts'
+import { SESSION_SETTINGS } from './query.ts'
+import { assignments, type InsertRows, type Session, type StreamFormat } from './session.ts'
 
 const DATABASE = 'meterline'
 /** How long a process waits at its end for statements that nobody waits for anymore. */
@@ -59,8 +59,7 @@ async function connect(directory: string) {
   const client = createClient({ connection: connection as unknown as ClientConnection })
   await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${DATABASE}` })
   await client.command({ query: `USE ${DATABASE}` })
-  // It cannot be among the settings of a statement, because the statement's text is read before its settings apply.
-  await client.command({ query: `SET max_query_size = ${QUERY_TEXT_BYTES_MAX}` })
+  await client.command({ query: `SET ${assignments(SESSION_SETTINGS)}` })
   return { connection, client }
 }
 

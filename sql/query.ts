@@ -14,8 +14,20 @@ export interface Query<P extends z.ZodObject, R extends z.ZodObject> {
   readonly settings: Settings
 }
 
-/** The max_query_size of every session. A statement may contain the identities of many events. */
+/** The length of a statement, which may contain the identities of many events. */
 export const QUERY_TEXT_BYTES_MAX = 16 * 1024 * 1024
+
+/**
+ * The settings of every session. The length cannot be among the settings of a statement, because the statement's text is read before
+ * its settings apply. Nothing is compiled: compiling an expression takes longer than most statements here run, and sums of
+ * Decimal(76,9) are not among what ClickHouse compiles.
+ */
+export const SESSION_SETTINGS: Settings = {
+  max_query_size: QUERY_TEXT_BYTES_MAX,
+  compile_expressions: 0,
+  compile_aggregate_expressions: 0,
+  compile_sort_description: 0,
+}
 
 const QUERY_SECONDS_MAX = 25
 /** The memory limit of internal queries: closing, audits, exports. Queries of API callers have less (sql/limited-reads.ts). */

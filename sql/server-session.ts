@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { addAbortSignal, Readable } from 'node:stream'
 import { ClickHouseLogLevel, createClient, type ExecParams } from '@clickhouse/client'
 import { ACCESS_DENIED_CODE, classifyStoreError, StoreError } from './errors.ts'
-import { QUERY_TEXT_BYTES_MAX } from './query.ts'
+import { SESSION_SETTINGS } from './query.ts'
 import { type InsertRows, type Session, settingsClause } from './session.ts'
 
 const DEFAULT_DATABASE = 'meterline'
@@ -102,10 +102,9 @@ async function within<T>(host: string, timeoutMs: number, send: (signal: AbortSi
 
 /** The client does not log, because the code that catches an error logs it. */
 function connect({ url, ...address }: { url: string; database?: string }) {
-  const withLimit = new URL(url)
-  // It cannot be among the settings of a statement, because the statement's text is read before its settings apply.
-  withLimit.searchParams.set('ch_max_query_size', String(QUERY_TEXT_BYTES_MAX))
-  return createClient({ ...address, url: withLimit, request_timeout: SILENCE_MS_MAX, log: { level: ClickHouseLogLevel.OFF } })
+  const withSettings = new URL(url)
+  for (const [name, value] of Object.entries(SESSION_SETTINGS)) withSettings.searchParams.set(`ch_${name}`, String(value))
+  return createClient({ ...address, url: withSettings, request_timeout: SILENCE_MS_MAX, log: { level: ClickHouseLogLevel.OFF } })
 }
 
 async function createDatabase(url: string, database: string): Promise<void> {

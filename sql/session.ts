@@ -28,7 +28,13 @@ export interface InsertRows {
 export type Settings = Readonly<Record<string, string | number>>
 
 export function settingsClause(settings: Settings): string {
-  const entries = Object.entries(settings)
-  if (entries.length === 0) return ''
-  return ` SETTINGS ${entries.map(([name, value]) => `${name} = ${typeof value === 'number' ? value : `'${value.replaceAll("'", "''")}'`}`).join(', ')}`
+  const assigned = assignments(settings)
+  return assigned === '' ? '' : ` SETTINGS ${assigned}`
+}
+
+export function assignments(settings: Settings): string {
+  const quoted = (value: string | number) => (typeof value === 'number' ? value : `'${value.replaceAll("'", "''")}'`)
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} = ${quoted(value)}`)
+    .join(', ')
 }
