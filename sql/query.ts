@@ -19,8 +19,7 @@ export const QUERY_TEXT_BYTES_MAX = 16 * 1024 * 1024
 
 /**
  * The settings of every session. The length cannot be among the settings of a statement, because the statement's text is read before
- * its settings apply. Nothing is compiled: compiling an expression takes longer than most statements here run, and sums of
- * Decimal(76,9) are not among what ClickHouse compiles.
+ * its settings apply. Nothing is compiled, because compiling an expression takes longer than most statements here run.
  */
 export const SESSION_SETTINGS: Settings = {
   max_query_size: QUERY_TEXT_BYTES_MAX,
