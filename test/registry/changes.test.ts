@@ -24,8 +24,8 @@ afterAll(async () => {
 
 describe('processes that change the registry concurrently', () => {
   test.each([
-    { processes: 2, each: 20 },
-    { processes: 3, each: 15 },
+    { processes: 2, each: 12 },
+    { processes: 3, each: 8 },
     { processes: 5, each: 6 },
   ])(
     '$processes processes with $each changes each all complete, decide on what the others have written, and write one chain of audit entries',

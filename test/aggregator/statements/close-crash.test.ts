@@ -67,7 +67,7 @@ function failingAt(clickhouse: ClickHouse, nth: number, stored: boolean): { clic
 
 /** The writes of closing the second month of a world. */
 const WRITES = 7
-/** The time for fifteen worlds one after another, each closed two or three times. */
+/** The time for nine worlds one after another, each closed two or three times. */
 const WORLDS_MS_MAX = 360_000
 
 test(
@@ -86,7 +86,8 @@ test(
     const expected = await linesOf(whole, 'whole')
     expect(expected.adjustments).toHaveLength(2)
     for (let nth = 1; nth <= counting.writes(); nth += 1) {
-      for (const stored of [false, true]) {
+      // What fails before a later write finds the same store as what failed after the write before it.
+      for (const stored of nth === 1 ? [false, true] : [true]) {
         const name = `dies-${nth}-${stored ? 'after' : 'before'}`
         const partner = await world(name)
         const failing = failingAt(service.clickhouse, nth, stored)

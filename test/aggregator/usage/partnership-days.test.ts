@@ -143,28 +143,30 @@ describe('a refresh of partnership days', () => {
     await world.register('late', ours)
   }
 
-  test('a refresh that is killed before or after any of its steps leaves correct usage, and the next refresh completes its work', async () => {
+  test('a refresh that is killed after any of its steps leaves correct usage, and the next refresh completes its work', async () => {
     await staleWorld()
     const { clickhouse } = world
-    for (const moment of ['before', 'after'] as const) {
-      for (let killed = 0, died = true; died; killed += 1) {
-        // Each attempt has work in both months: a day that changed, and a project that was registered after its day was materialized.
-        const late = `late-${moment}-${killed}`
-        await world.post([late, 'ai_tokens', '2026-02-13', '2'])
-        await refresh()
-        await world.post(['a', 'ai_tokens', '2026-01-10', '1'])
-        await world.register(late, ours)
-        died = false
-        const die = async (step: number) => {
+    // A kill before a step leaves what a kill after the step before it leaves; the first step is a query.
+    for (let killed = 0, died = true; died; killed += 1) {
+      // Each attempt has work in both months: a day that changed, and a project that was registered after its day was materialized.
+      const late = `late-${killed}`
+      await world.post([late, 'ai_tokens', '2026-02-13', '2'])
+      await refresh()
+      await world.post(['a', 'ai_tokens', '2026-01-10', '1'])
+      await world.register(late, ours)
+      died = false
+      const lane = stepLane(
+        clickhouse.reads,
+        async () => {},
+        async (step) => {
           if (step !== killed) return
           died = true
           throw new Error('killed')
-        }
-        const lane = moment === 'before' ? stepLane(clickhouse.reads, die) : stepLane(clickhouse.reads, async () => {}, die)
-        await refreshPartnershipDays(clickhouse, lane).catch((error: Error) => expect(error.message).toBe('killed'))
-        await expectPlainDays()
-        if (!died) expect(killed).toBeGreaterThan(5)
-      }
+        },
+      )
+      await refreshPartnershipDays(clickhouse, lane).catch((error: Error) => expect(error.message).toBe('killed'))
+      await expectPlainDays()
+      if (!died) expect(killed).toBeGreaterThan(5)
     }
     await refresh()
     await expectPlainDays()

@@ -9,6 +9,9 @@ import { drain, newOwner, readOn, useTopic } from '../../support/kafka/log-owner
 import { event, makeTopic } from '../../support/kafka/made-topic.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
+/** For the next owner, an insert that arrives late was not sent, until it arrives. */
+const CRASHES = FAULTS.filter((fault) => fault !== 'not sent')
+
 let store: TestStore
 let clickhouse: ClickHouse
 beforeAll(async () => {
@@ -20,7 +23,7 @@ afterAll(() => store.close())
 describe('P1 P2 P3: after a crash at any point of a batch its next owner completes it', () => {
   const tables = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1']
   for (const table of tables) {
-    for (const fault of FAULTS) {
+    for (const fault of CRASHES) {
       test(`a batch whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
         const topic = await topicOf(`batch ${table} ${fault}`)
         const { lane, sendLate, occurred } = faultOnce(clickhouse.ingest, table, fault)
@@ -105,7 +108,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
   })
 
   for (const table of ['usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1']) {
-    for (const fault of FAULTS) {
+    for (const fault of CRASHES) {
       test(`reconciling whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
         const topic = await topicOf(`reconcile ${table} ${fault}`)
         const first = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'not sent')
@@ -119,7 +122,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
     }
   }
 
-  for (const fault of FAULTS) {
+  for (const fault of CRASHES) {
     test(`a repair of the rollup whose insert has the fault "${fault}" is completed by the next owner`, async () => {
       const topic = await topicOf(`differences ${fault}`)
       await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
