@@ -24,6 +24,22 @@ def before_load_schema(context, raw_schema):
                     media["example"] = {**example, **known}
 
 
+# The coverage phase sends five values of a wrong type for each field, two fifths of all its requests. Two of them are enough for a field:
+# each field begins with another one, so that a route gets all five, with null among them.
+WRONG_TYPES = {}
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    phase = case.meta.phase.data if case.meta is not None else None
+    if getattr(phase, "scenario", None) != "incorrect_type":
+        return True
+    field = (case.operation.label, str(phase.parameter_location), phase.parameter, phase.location)
+    place, sent = WRONG_TYPES.get(field, (len(WRONG_TYPES), 0))
+    WRONG_TYPES[field] = (place, sent + 1)
+    return (sent - place) % 5 < 2
+
+
 # The body is a text in the OpenAPI description, and no built-in serializer accepts a text for this media type.
 @schemathesis.serializer("application/x-ndjson")
 def write_ndjson(context, value):
