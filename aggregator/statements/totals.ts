@@ -4,8 +4,8 @@ import { isMetricName, METRIC_NAMES, METRICS, type MeasuredMetric } from '../../
 import { type Month, monthOf } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { combineDays } from '../usage/combine-days.ts'
 import type { PartnershipDay } from '../usage/partnership-days.ts'
-import { combineDays } from '../usage/partnership-usage.ts'
 import { type OtherMetrics, valueOrNoUsage } from '../usage/usage-quantities.ts'
 import type { StatementHeader } from './headers.ts'
 

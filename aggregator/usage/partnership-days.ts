@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
+import { isKindOfStates } from '../../metering/metrics.ts'
 import { monthOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
-import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { onlyRow } from '../../sql/query-one.ts'
 import { readShared } from '../../sql/read-by-key.ts'
+import type { UsageDay } from './combine-days.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
 import { EVENTS_THAT_COUNT, havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
@@ -16,12 +16,7 @@ import type { AddsTo } from './state-values.ts'
 import { withKinds } from './with-kinds.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */
-export interface PartnershipDay extends MeasuredMetric {
-  /** YYYY-MM-DD. */
-  readonly day: string
-  readonly value: Quantity
-  /** Of the kinds `last` and `unique`: by how much the day changes the value of the period, or of its month (state-values.ts). */
-  readonly added?: Quantity
+export interface PartnershipDay extends UsageDay {
   readonly events: number
 }
 

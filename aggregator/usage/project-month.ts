@@ -3,7 +3,8 @@ import { METRIC_NAMES, METRICS, type MeasuredMetric } from '../../metering/metri
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
-import { combineDays, type PartnershipUsage } from './partnership-usage.ts'
+import { combineDays } from './combine-days.ts'
+import type { PartnershipUsage } from './partnership-usage.ts'
 import { valueOfMetric } from './usage-quantities.ts'
 
 /** What the usage of a month will be at its end, if it goes on like this. It is never billed. */

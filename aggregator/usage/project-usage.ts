@@ -1,23 +1,18 @@
 import { z } from 'zod'
-import { type ByteDays, byteDaysOf } from '../../metering/byte-days.ts'
+import { isKindOfStates } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { Keys, readByKey } from '../../sql/read-by-key.ts'
+import { type CombinedDays, combineDays } from './combine-days.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { havingCounted, perSource, readPlainFirst } from './effective-usage.ts'
-import { MetricTotals, type OtherMetrics, quantitiesOf, quantitiesOfDay, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
+import { MetricTotals } from './usage-quantities.ts'
 
-export interface ProjectUsage {
+export interface ProjectUsage extends CombinedDays {
   readonly asOfMs: number | null
   /** The latest timestamp of all events ever counted for the project, in ms since 1970; null without any. */
   readonly lastActivityMs: number | null
-  /** The greatest day of a peak metric, the value of the period of the kinds `last` and `unique`, the sum of the days of any other. */
-  readonly summary: UsageQuantities
-  readonly others: OtherMetrics
-  /** Days with at least one event that counts, ascending. */
-  readonly days: readonly (UsageOfMetrics & { readonly day: string })[]
-  readonly byteDays: readonly ByteDays[]
 }
 
 /** A project's usage over a period. Throws StoreError when it cannot be read; there is no default. */
@@ -28,17 +23,16 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
     readPlainFirst(clickhouse.reads, projectUsagePerDay, { key: projectId, from, end }),
     readLastActivity(clickhouse, projectId),
   ])
-  const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
-  const days = [...new Set(dayRows.map(({ day }) => day))]
-  const { usage: summary, others } = quantitiesOf(rows.filter(({ isSummary }) => isSummary === 1))
-  return {
-    asOfMs,
-    lastActivityMs,
-    summary,
-    others,
-    days: days.map((day) => ({ day, ...quantitiesOfDay(dayRows.filter((row) => row.day === day)) })),
-    byteDays: byteDaysOf(dayRows.map((row) => ({ ...row, value: row.peak }))),
-  }
+  // Of the kinds `last` and `unique` a source has the value of a day as the peak, and what the day adds as the total (effective-usage.ts).
+  const days = rows.map(({ day, metric, kind, unit, peak, total }) => ({
+    day,
+    metric,
+    kind,
+    unit,
+    value: kind === 'peak' || isKindOfStates(kind) ? peak : total,
+    added: total,
+  }))
+  return { asOfMs, lastActivityMs, ...combineDays(days) }
 }
 
 /** The latest timestamp of all events ever counted for the project, voided ones too, in ms since 1970; null without any. Throws StoreError. */
@@ -50,12 +44,12 @@ export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, pro
 const projectUsagePerDay = perSource((from, source) =>
   defineQuery({
     name: 'project_usage_per_day',
-    sql: `SELECT project_id AS key, usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
+    sql: `SELECT project_id AS key, usage_date AS day, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
         FROM ${from('project_id IN {keys: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
-        GROUP BY GROUPING SETS ((project_id, usage_date, metric), (project_id, metric)) ${havingCounted(source)}
+        GROUP BY project_id, usage_date, metric ${havingCounted(source)}
         ORDER BY project_id, usage_date, metric`,
     params: z.object({ ...Keys, from: z.string(), end: z.string() }),
-    row: MetricTotals.extend({ key: z.string(), day: z.string(), isSummary: z.coerce.number(), corrections: z.coerce.number() }),
+    row: MetricTotals.extend({ key: z.string(), day: z.string(), corrections: z.coerce.number() }),
   }),
 )
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { groupedBy } from '../../metering/grouped-by.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -21,10 +22,11 @@ export async function readUsageOfProjects(
   if (projectIds.length === 0) return new Map()
   const params = { projectIds: [...projectIds], from, end }
   const [totals, activities] = await Promise.all([queryPlainFirst(reads, usageOfProjects, params), reads.query(activityOfProjects, params)])
+  const totalsOf = groupedBy(totals, ({ projectId }) => projectId)
   const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
   return new Map(
     projectIds.map((projectId) => {
-      const { usage: summary, others } = quantitiesOf(totals.filter((row) => row.projectId === projectId))
+      const { usage: summary, others } = quantitiesOf(totalsOf.get(projectId) ?? [])
       return [projectId, { summary, others, lastActivityMs: lastActivities.get(projectId) ?? null }]
     }),
   )

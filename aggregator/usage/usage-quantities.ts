@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isKindOfStates, isMetricName, METRIC_NAMES, type MeasuredMetric, type MetricKind, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, type MeasuredMetric, type MetricKind, type MetricName } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 
 /** The quantity of every documented metric, of a day or of a period. */
@@ -39,11 +39,6 @@ export function quantitiesOf(rows: readonly (z.output<typeof MetricTotals> & Mea
     else others.set(metric, { kind, unit, value })
   }
   return { usage, others: inOrder(others) }
-}
-
-/** The same for rows of one day. Of the kinds `last` and `unique` a source has the value of a day as the peak (effective-usage.ts). */
-export function quantitiesOfDay(rows: readonly (z.output<typeof MetricTotals> & MeasuredMetric)[]): UsageOfMetrics {
-  return quantitiesOf(rows.map((row) => (isKindOfStates(row.kind) ? { ...row, total: row.peak } : row)))
 }
 
 /** By name, so that equal usage is an equal answer. */

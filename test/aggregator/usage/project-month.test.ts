@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { combineDays } from '../../../aggregator/usage/partnership-usage.ts'
+import { combineDays } from '../../../aggregator/usage/combine-days.ts'
 import { projectMonth } from '../../../aggregator/usage/project-month.ts'
 import { METRICS, type MetricName } from '../../../metering/metrics.ts'
 
