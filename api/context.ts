@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
 import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
+import type { RememberedUsage } from '../aggregator/usage/remembered-usage.ts'
 import type { CheckOptions } from '../automation/schedules/check-definition.ts'
 import type { Automating } from '../automation/start-automation.ts'
 import type { SenderOptions } from '../automation/webhooks/send-to-endpoint.ts'
@@ -41,6 +42,8 @@ export interface ApiContext {
   readonly automating: Automating | undefined
   /** Completeness of totals, cached for a moment. */
   readonly completeness: CachedCompleteness
+  /** Usage of past days that this process has computed before. */
+  readonly rememberedUsage: RememberedUsage
   /** The topic behind the logs; undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
   /** The source that this process is configured with: `http`, or its topic as cluster/topic. Throws EventsUnavailable until the brokers answer. */

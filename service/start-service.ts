@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { type BackgroundJobs, startBackgroundJobs } from '../aggregator/background-jobs.ts'
 import { Exports } from '../aggregator/exports/exports.ts'
 import { CachedCompleteness } from '../aggregator/usage/completeness.ts'
+import { RememberedUsage } from '../aggregator/usage/remembered-usage.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildHealthApp } from '../api/health-app.ts'
@@ -252,9 +253,10 @@ async function buildApiApp(options: PartOptions, log: OpenedLog & Pick<ApiContex
   closers.add(() => auditHead.stop())
   const exports = new Exports({ registry, generator: `meterline ${build.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
+  const limitedReads = limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX })
   return buildApp({
     clickhouse,
-    limitedReads: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
+    limitedReads,
     registry,
     provisioner: openProvisioner({ config, logger, closers, registry }),
     outgoing: { allowed: config.OUTGOING_ALLOW },
@@ -264,6 +266,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog & Pick<ApiContex
     aggregating,
     automating,
     completeness: new CachedCompleteness(clickhouse),
+    rememberedUsage: new RememberedUsage(limitedReads, Date.now),
     topic: log.topic,
     source: log.source,
     exports,

@@ -18,21 +18,24 @@ export interface ProjectUsage extends CombinedDays {
 /** A project's usage over a period. Throws StoreError when it cannot be read; there is no default. */
 export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period, known?: Completeness): Promise<ProjectUsage> {
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
-  const { first: from, end } = period
-  const [rows, lastActivityMs] = await Promise.all([
-    readPlainFirst(clickhouse.reads, projectUsagePerDay, { key: projectId, from, end }),
-    readLastActivity(clickhouse, projectId),
-  ])
+  const [days, lastActivityMs] = await Promise.all([readProjectDays(clickhouse, projectId, period), readLastActivity(clickhouse, projectId)])
+  return { asOfMs, lastActivityMs, ...days }
+}
+
+/** The days of a project, and their totals. Throws StoreError. */
+export async function readProjectDays({ reads }: Pick<ClickHouse, 'reads'>, projectId: string, { first: from, end }: Period): Promise<CombinedDays> {
+  const rows = await readPlainFirst(reads, projectUsagePerDay, { key: projectId, from, end })
   // Of the kinds `last` and `unique` a source has the value of a day as the peak, and what the day adds as the total (effective-usage.ts).
-  const days = rows.map(({ day, metric, kind, unit, peak, total }) => ({
-    day,
-    metric,
-    kind,
-    unit,
-    value: kind === 'peak' || isKindOfStates(kind) ? peak : total,
-    added: total,
-  }))
-  return { asOfMs, lastActivityMs, ...combineDays(days) }
+  return combineDays(
+    rows.map(({ day, metric, kind, unit, peak, total }) => ({
+      day,
+      metric,
+      kind,
+      unit,
+      value: kind === 'peak' || isKindOfStates(kind) ? peak : total,
+      added: total,
+    })),
+  )
 }
 
 /** The latest timestamp of all events ever counted for the project, voided ones too, in ms since 1970; null without any. Throws StoreError. */

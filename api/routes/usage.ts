@@ -1,15 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
-import { type PartnershipUsage, readPartnershipUsageTogether } from '../../aggregator/usage/partnership-usage.ts'
-import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
-import { type LabelledScope, readUsageByLabels } from '../../aggregator/usage/usage-by-labels.ts'
+import type { CombinedDays } from '../../aggregator/usage/combine-days.ts'
+import { readPartnershipUsageTogether } from '../../aggregator/usage/partnership-usage.ts'
+import { readLastActivity, readProjectDays } from '../../aggregator/usage/project-usage.ts'
+import type { UsageScope } from '../../aggregator/usage/remembered-usage.ts'
+import { readUsageByLabels } from '../../aggregator/usage/usage-by-labels.ts'
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
 import type { QueryOf } from '../../contract/operation.ts'
 import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE, GET_USAGE_OF_PARTNER, GET_USAGE_OF_PROJECT } from '../../contract/usage.ts'
-import type { Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
-import { findProject, type Project, type ProjectOfPartner } from '../../registry/projects/project.ts'
+import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { byteDaysAnswer } from '../answers/byte-days.ts'
 import { groupsAnswer } from '../answers/groups.ts'
@@ -57,16 +58,14 @@ export function getUsageOfProject(app: FastifyInstance, context: ApiContext): vo
   })
 }
 
-type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now' | 'registry'>
+type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'rememberedUsage' | 'now' | 'registry'>
 
 async function partnershipAnswer(context: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
-  const { limitedReads, completeness, now } = context
-  const period = requirePeriod(query, now())
-  const reading = Promise.all([
+  const { limitedReads, completeness } = context
+  const period = requirePeriod(query, context.now())
+  const { asOfMs, usage, groups } = await readParts(context, { partnerId: id, period, query }, () =>
     readPartnershipUsageTogether(limitedReads, id, period, completeness),
-    groupsOf(context, query, { of: { partnerId: id }, period }),
-  ])
-  const [[usage, groups], status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId: id, period, nowMs: now() }, reading)])
+  )
   return {
     partnership: { id, name },
     period: periodAnswer(period),
@@ -75,34 +74,55 @@ async function partnershipAnswer(context: UsageContext, { id, name }: Partner, q
     ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
     ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
     ...groups,
-    ...billingAnswer(usage.asOfMs, status),
+    ...billingAnswer(asOfMs, usage.status),
   }
 }
 
-interface ProjectScope extends ProjectOfPartner {
-  readonly period: Period
+interface ProjectScope extends UsageScope {
+  readonly projectId: string
   readonly query: QueryOf<typeof GET_PROJECT_USAGE>
 }
 
-async function readProjectParts(context: UsageContext, { projectId, partnerId, period, query }: ProjectScope) {
-  const { limitedReads, completeness, now } = context
-  const known = await completeness.read()
-  const reading = Promise.all([readProjectUsage(limitedReads, projectId, period, known), groupsOf(context, query, { of: { projectId }, period })])
-  const [[usage, groups], status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, reading)])
-  return { usage, status, groups }
+async function readProjectParts(context: UsageContext, scope: ProjectScope) {
+  const { limitedReads, rememberedUsage } = context
+  const { projectId, period } = scope
+  const [parts, lastActivityMs] = await Promise.all([
+    readParts(context, scope, () => readProjectDays(limitedReads, projectId, period)),
+    rememberedUsage.readLastActivity(scope, () => readLastActivity(limitedReads, projectId)),
+  ])
+  return { ...parts, lastActivityMs }
+}
+
+/** Usage with its billing status, which is read after it. Usage of past days may be remembered; usage by labels is not. */
+async function readParts(
+  context: UsageContext,
+  scope: UsageScope & { readonly query: { readonly group_by?: string | undefined } },
+  readDays: () => Promise<CombinedDays>,
+) {
+  const { limitedReads, completeness, rememberedUsage, now } = context
+  const { asOfMs } = await completeness.read()
+  const { partnerId, period, query } = scope
+  const groups = groupsOf(context, query, scope)
+  const read = async () => {
+    const reading = readDays()
+    const [days, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, Promise.all([reading, groups]))])
+    return { ...days, status }
+  }
+  const [usage, ofLabels] = await Promise.all([query.group_by === undefined ? rememberedUsage.readDays(scope, read) : read(), groups])
+  return { asOfMs, usage, groups: ofLabels }
 }
 
 function projectAnswer({ period, query }: ProjectScope, { id, name, status }: Project, parts: Awaited<ReturnType<typeof readProjectParts>>) {
-  const { usage, groups } = parts
+  const { asOfMs, usage, groups, lastActivityMs } = parts
   return {
-    project: { id, name, status, last_activity_at: instantOrNull(usage.lastActivityMs) },
+    project: { id, name, status, last_activity_at: instantOrNull(lastActivityMs) },
     period: periodAnswer(period),
     summary: quantitiesAnswer(usage.summary, projectSummaryName),
     ...othersAnswer(usage.others),
     daily_usage: usage.days.map(({ day, usage: ofDay, others }) => ({ usage_date: day, ...quantitiesAnswer(ofDay, dailyName), ...othersAnswer(others) })),
     ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
     ...groups,
-    ...billingAnswer(usage.asOfMs, parts.status),
+    ...billingAnswer(asOfMs, usage.status),
   }
 }
 
@@ -115,18 +135,19 @@ function sharesStatements({ group_by }: Readonly<Record<string, unknown>>): bool
 async function groupsOf(
   { limitedReads, registry }: UsageContext,
   { group_by }: { readonly group_by?: string | undefined },
-  scope: Pick<LabelledScope, 'of' | 'period'>,
+  { partnerId, projectId, period }: UsageScope,
 ) {
   if (group_by === undefined) return {}
   const { keys, metrics } = await requireLabels(registry, group_by)
-  return { groups: groupsAnswer(keys, await readUsageByLabels(limitedReads, { ...scope, keys, metrics })) }
+  const of = projectId === undefined ? { partnerId } : { projectId }
+  return { groups: groupsAnswer(keys, await readUsageByLabels(limitedReads, { of, period, keys, metrics })) }
 }
 
 function includes({ include = '' }: { readonly include?: string | undefined }, part: 'daily' | 'byte_days'): boolean {
   return include.split(',').includes(part)
 }
 
-function dailyAnswer({ days, peakDays }: PartnershipUsage) {
+function dailyAnswer({ days, peakDays }: CombinedDays) {
   return {
     daily_usage: days.map(({ day, usage, others }) => ({ usage_date: day, ...quantitiesAnswer(usage, partnershipName), ...othersAnswer(others) })),
     peak_days: peakDaysAnswer(peakDays),

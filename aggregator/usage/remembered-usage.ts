@@ -1,0 +1,129 @@
+import { LRUCache } from 'lru-cache'
+import { z } from 'zod'
+import { isKindOfStates, METRIC_NAMES } from '../../metering/metrics.ts'
+import { monthOf, periodOfMonth } from '../../metering/month.ts'
+import type { Period } from '../../metering/period.ts'
+import { dayOf } from '../../metering/timestamp.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { onlyRow } from '../../sql/query-one.ts'
+import { readShared } from '../../sql/read-by-key.ts'
+import type { CombinedDays } from './combine-days.ts'
+import { MONTHS_IN_REBUILD } from './day-states.ts'
+
+/** What is asked for: days of a partner, or of one of its projects. */
+export interface UsageScope {
+  readonly partnerId: string
+  /** Undefined for all projects of the partner. */
+  readonly projectId?: string | undefined
+  readonly period: Period
+}
+
+/**
+ * Usage of past days that was computed before. It is used again only while nothing has changed that it depends on, which one small statement
+ * finds out for all callers of a partner that wait. The order is the guarantee:
+ * 1. Read the state: how often something of the days was stored, the partner's projects, its closed months, rebuilds, and the metrics.
+ * 2. Compute the usage. It includes at least what the state stands for.
+ * A later caller reads the state again, after it called. If it is the same, nothing was stored since.
+ * What changes all the time, such as the current day, is not remembered: its callers would wait for the state and compute then.
+ */
+export class RememberedUsage {
+  readonly #clickhouse: Pick<ClickHouse, 'reads'>
+  readonly #now: () => number
+  readonly #remembered = new LRUCache<string, Remembered>({ maxSize: REMEMBERED_VALUES_MAX })
+  /** The state of a partner's days as it was read last. */
+  readonly #states = new LRUCache<string, State>({ max: KNOWN_STATES_MAX })
+
+  constructor(clickhouse: Pick<ClickHouse, 'reads'>, now: () => number) {
+    this.#clickhouse = clickhouse
+    this.#now = now
+  }
+
+  /**
+   * What `compute` returns for the days, or returned before. Usage of the kinds `last` and `unique` is not remembered: their states may be stored
+   * after the change of the day was counted. Throws StoreError, and what `compute` throws.
+   */
+  readDays<T extends CombinedDays>(scope: UsageScope, compute: () => Promise<T>): Promise<T> {
+    const valuesOf = ({ days, others }: T) => (days.length + 1) * (METRIC_NAMES.length + others.size)
+    const isOfStates = ({ others }: T) => [...others.values()].some(({ kind }) => isKindOfStates(kind))
+    return this.#read('days', scope, compute, (usage) => (isOfStates(usage) ? undefined : valuesOf(usage)))
+  }
+
+  /** The same for the last activity of a project, which depends on all days. */
+  readLastActivity(scope: UsageScope, compute: () => Promise<number | null>): Promise<number | null> {
+    return this.#read('lastActivity', scope, compute, () => 1)
+  }
+
+  async #read<T>(what: keyof State, scope: UsageScope, compute: () => Promise<T>, sizeOf: (value: T) => number | undefined): Promise<T> {
+    const { partnerId, projectId = null, period } = scope
+    const today = dayOf(this.#now())
+    if (period.last >= today) return compute()
+    const span = { partnerId, ...spanOfState(period, today) }
+    const key = JSON.stringify([what, partnerId, projectId, period.first, period.last])
+    const remember = (state: string | undefined, value: T): T => {
+      const size = sizeOf(value)
+      if (state === undefined || size === undefined) this.#remembered.delete(key)
+      else this.#remembered.set(key, { state, value }, { size })
+      return value
+    }
+    const known = this.#remembered.get(key)
+    if (known !== undefined) {
+      const state = (await this.#readState(span))?.[what]
+      return state === known.state ? (known.value as T) : remember(state, await compute())
+    }
+    const before = this.#states.get(JSON.stringify(span))?.[what]
+    // Beside the computation, so that nobody waits for it: what was computed is remembered if nothing has changed since the time before.
+    const [value, state] = await Promise.all([compute(), this.#readState(span)])
+    return before === state?.[what] ? remember(before, value) : value
+  }
+
+  /** Undefined while a month is in rebuild. */
+  async #readState(span: z.input<(typeof stateOfPastUsage)['params']>): Promise<State | undefined> {
+    const { rebuilds, ofAllDays, ...rest } = onlyRow(stateOfPastUsage, await readShared(this.#clickhouse.reads, stateOfPastUsage, span))
+    if (rebuilds > 0) return undefined
+    const state = { days: JSON.stringify(rest), lastActivity: ofAllDays }
+    this.#states.set(JSON.stringify(span), state)
+    return state
+  }
+}
+
+/** What the days and the last activity depend on. */
+interface State {
+  readonly days: string
+  readonly lastActivity: string
+}
+
+interface Remembered {
+  readonly state: string
+  readonly value: unknown
+}
+
+/** Values of a metric on a day; a value takes some 100 bytes. */
+const REMEMBERED_VALUES_MAX = 500_000
+const KNOWN_STATES_MAX = 10_000
+
+/** Whether a closed month has something unbilled depends on all its days. The current month is never closed. */
+function spanOfState({ first, last, end }: Period, today: string): { from: string; end: string } {
+  if (monthOf(last) >= monthOf(today)) return { from: first, end }
+  return { from: periodOfMonth(monthOf(first)).first, end: periodOfMonth(monthOf(last)).end }
+}
+
+/** Each number but the last only grows. The end of a rebuild counts as a change of all days of its month. */
+const stateOfPastUsage = defineQuery({
+  name: 'state_of_past_usage',
+  sql: `SELECT sumIf(changes, usage_date >= {from: Date} AND usage_date < {end: Date}) AS ofDays, sum(changes) AS ofAllDays,
+          (SELECT uniqExact(project_id) FROM projects_v1 WHERE partner_id = {partnerId: String}) AS projects,
+          (SELECT count() FROM statements_v1 WHERE partner_id = {partnerId: String}) AS closedMonths,
+          (SELECT uniqExact(metric) FROM metrics_v1) AS metrics,
+          (SELECT count() FROM (${MONTHS_IN_REBUILD})) AS rebuilds
+        FROM usage_day_changes_v1`,
+  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string() }),
+  row: z.object({
+    ofDays: z.string(),
+    ofAllDays: z.string(),
+    projects: z.string(),
+    closedMonths: z.string(),
+    metrics: z.string(),
+    rebuilds: z.coerce.number(),
+  }),
+})

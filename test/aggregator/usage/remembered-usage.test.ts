@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readPartnershipUsage } from '../../../aggregator/usage/partnership-usage.ts'
+import { readLastActivity, readProjectDays } from '../../../aggregator/usage/project-usage.ts'
+import { RememberedUsage } from '../../../aggregator/usage/remembered-usage.ts'
+import { periodOfMonth } from '../../../metering/month.ts'
+import { DaysWorld } from '../../support/worlds/days-world.ts'
+
+const FEBRUARY = periodOfMonth('2026-02')
+const NOW_MS = Date.parse('2026-03-10T12:00:00Z')
+
+let world: DaysWorld
+beforeAll(async () => {
+  world = await DaysWorld.open()
+})
+afterAll(() => world.close())
+
+/** A partner with a project that has usage in February, and reads of it that count how often it was computed. */
+async function makePartner(name: string, { memory = new RememberedUsage(world.clickhouse, () => NOW_MS), period = FEBRUARY } = {}) {
+  const partnerId = await world.partner(name)
+  const projectId = `${name}-project`
+  await world.register(projectId, partnerId)
+  await world.post([projectId, 'ai_tokens', '2026-02-03', '5'])
+  let computed = 0
+  const ofProject = () => {
+    computed += 1
+    return readProjectDays(world.clickhouse, projectId, period)
+  }
+  const ofPartner = () => {
+    computed += 1
+    return readPartnershipUsage(world.clickhouse, partnerId, period)
+  }
+  return {
+    partnerId,
+    projectId,
+    readProject: async (compute = ofProject) => (await memory.readDays({ partnerId, projectId, period }, compute)).summary.ai_tokens,
+    readPartner: async () => (await memory.readDays({ partnerId, period }, ofPartner)).summary.ai_tokens,
+    readActivity: () => memory.readLastActivity({ partnerId, projectId, period }, () => readLastActivity(world.clickhouse, projectId)),
+    async computedBy(read: () => Promise<unknown>): Promise<number> {
+      const before = computed
+      await read()
+      return computed - before
+    },
+  }
+}
+
+/** The first read finds out the state, the second one remembers the usage under it. */
+async function readTwice(read: () => Promise<unknown>): Promise<void> {
+  await read()
+  await read()
+}
+
+test('P3: usage of past days is computed again only after something of it has changed', async () => {
+  const { projectId, readProject, readPartner, computedBy } = await makePartner('changes')
+  for (const read of [readProject, readPartner]) {
+    await readTwice(read)
+    expect(await computedBy(read)).toBe(0)
+    await world.post([projectId, 'ai_tokens', '2026-01-31', '7'])
+    await world.post([projectId, 'ai_tokens', '2026-03-01', '7'])
+    expect(await read()).toBe(read === readProject ? '5' : '6')
+    await world.post([projectId, 'ai_tokens', '2026-02-28', '1'])
+    expect(await read()).toBe(read === readProject ? '6' : '7')
+    expect(await computedBy(read)).toBe(0)
+  }
+})
+
+test('P3: an event that is stored while usage is computed is in the next answer', async () => {
+  const { projectId, readProject } = await makePartner('meanwhile')
+  await readTwice(readProject)
+  await world.post([projectId, 'ai_tokens', '2026-02-10', '1'])
+  const computedThenStored = async () => {
+    const usage = await readProjectDays(world.clickhouse, projectId, FEBRUARY)
+    await world.post([projectId, 'ai_tokens', '2026-02-11', '1'])
+    return usage
+  }
+  expect(await readProject(computedThenStored)).toBe('6')
+  expect(await readProject()).toBe('7')
+})
+
+test('P3: the same holds for usage that was not remembered before', async () => {
+  const { projectId, readProject } = await makePartner('first')
+  const computedThenStored = async () => {
+    const usage = await readProjectDays(world.clickhouse, projectId, FEBRUARY)
+    await world.post([projectId, 'ai_tokens', '2026-02-11', '1'])
+    return usage
+  }
+  for (const expected of ['5', '6', '7', '8']) expect(await readProject(computedThenStored)).toBe(expected)
+})
+
+test("usage of a project that is registered later is in its partner's next answer", async () => {
+  const { partnerId, readPartner } = await makePartner('registered')
+  await world.post(['early', 'ai_tokens', '2026-02-04', '10'])
+  await readTwice(readPartner)
+  expect(await readPartner()).toBe('5')
+  await world.register('early', partnerId)
+  expect(await readPartner()).toBe('15')
+})
+
+test('a rebuild has usage computed again, and nothing is remembered before it has ended', async () => {
+  const { readProject, computedBy } = await makePartner('rebuilt')
+  await readTwice(readProject)
+  await world.rebuild('2026-02')
+  expect(await computedBy(readProject)).toBe(1)
+  expect(await computedBy(readProject)).toBe(0)
+  const note = (ended: number) =>
+    world.clickhouse.control.insert({ table: 'rollup_rebuilds_v1', columns: ['month', 'begun', 'ended'], text: `2026-05\t9\t${ended}\n` })
+  await note(0)
+  expect([await computedBy(readProject), await computedBy(readProject)]).toEqual([1, 1])
+  await note(9)
+  await readTwice(readProject)
+  expect(await computedBy(readProject)).toBe(0)
+})
+
+test('a metric that is defined later has usage computed again', async () => {
+  const { readProject, computedBy } = await makePartner('defined')
+  await readTwice(readProject)
+  await world.define({ metric: 'builds', kind: 'cumulative', unit: 'build' })
+  expect(await computedBy(readProject)).toBe(1)
+})
+
+test('the last activity changes with events of all days', async () => {
+  const { projectId, readActivity } = await makePartner('active')
+  await readTwice(readActivity)
+  expect(await readActivity()).toBe(Date.parse('2026-02-03T12:00:00Z'))
+  await world.post([projectId, 'ai_tokens', '2026-03-09', '1'])
+  expect(await readActivity()).toBe(Date.parse('2026-03-09T12:00:00Z'))
+})
+
+test('usage of the current day, and of metrics that are computed from states, is not remembered', async () => {
+  const current = await makePartner('current', { period: { first: '2026-02-01', last: '2026-03-10', end: '2026-03-11' } })
+  await readTwice(current.readProject)
+  expect(await current.computedBy(current.readProject)).toBe(1)
+  const states = await makePartner('states')
+  await world.define({ metric: 'seats', kind: 'last', unit: 'seat' })
+  await world.post([states.projectId, 'seats', '2026-02-05', '3'])
+  await readTwice(states.readProject)
+  expect(await states.computedBy(states.readProject)).toBe(1)
+})
