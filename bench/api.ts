@@ -1,7 +1,7 @@
 import autocannon from 'autocannon'
 import { MS_PER_DAY } from '../metering/timestamp.ts'
 import type { AnsweredRequest } from '../test/support/query-trace.ts'
-import { type MeasuredService, startMeasuredService } from './measured-service.ts'
+import { type MeasuredService, startMeasuredService, untilAudited } from './measured-service.ts'
 import { type Report, type Run, roundsOf } from './report.ts'
 import { seedUsage } from './seeded-usage.ts'
 import { SEEDED_DAYS, SEEDED_FROM, SEEDED_PROJECTS, type UsageSeeded } from './seeded-usage-main.ts'
@@ -36,6 +36,8 @@ export async function measureApi(run: Run): Promise<Report> {
   const dataDir = makeTemporaryDirectory(closers)
   const seeded = await seedUsage(dataDir, closers)
   const service = await startMeasuredService(dataDir, closers)
+  progress('api, waiting until the days are audited')
+  await untilAudited(service)
   const calls = callsOf(seeded, await syncProjects(service, seeded))
   const measured = new Map(calls.map(({ name }) => [name, [] as Measured[]]))
   const rounds = roundsOf(run, ROUNDS)

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Closers } from '../service/closers.ts'
 import type { AnsweredRequest } from '../test/support/query-trace.ts'
@@ -11,6 +12,18 @@ export interface MeasuredService {
   /** Returns the requests that were answered since the last call. */
   takeAnsweredRequests(): Promise<readonly AnsweredRequest[]>
 }
+
+/** Waits until the background jobs have materialized and audited all seeded days: beside them, answers take several times as long. */
+export async function untilAudited({ url }: Pick<MeasuredService, 'url'>): Promise<void> {
+  const deadlineMs = performance.now() + AUDITED_MS_MAX
+  while (!/^meterline_audit_complete_seconds \d/m.test(await (await fetch(new URL('/metrics', url))).text())) {
+    if (performance.now() > deadlineMs) throw new Error(`The seeded days were not audited within ${AUDITED_MS_MAX / 60_000} minutes.`)
+    await pause(ASK_AGAIN_MS)
+  }
+}
+
+const AUDITED_MS_MAX = 10 * 60_000
+const ASK_AGAIN_MS = 500
 
 export async function startMeasuredService(dataDir: string, closers: Closers): Promise<MeasuredService> {
   const environment = { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'fatal', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }

@@ -1,5 +1,6 @@
 import { MS_PER_DAY } from '../metering/timestamp.ts'
 import { type Request, runLoad } from './http-load.ts'
+import { untilAudited } from './measured-service.ts'
 import { mebibytes, type Report, type Run } from './report.ts'
 import { seedUsage } from './seeded-usage.ts'
 import { SEEDED_DAYS, SEEDED_FROM, SEEDED_PROJECTS, type UsageSeeded } from './seeded-usage-main.ts'
@@ -39,6 +40,8 @@ export async function measureUsageLatency({ closers, progress }: Run): Promise<O
   const dataDir = makeTemporaryDirectory(closers)
   const seeded = await seedUsage(dataDir, closers)
   const service = await startServiceProcess(dataDir, closers)
+  progress('usage, waiting until the days are audited')
+  await untilAudited(service)
   const rssAtStart = await service.rssBytes()
   const answers: { request: UsageRequest; ms: number[] }[] = []
   for (const request of REQUESTS) {
