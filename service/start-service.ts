@@ -238,8 +238,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog & Pick<ApiContex
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry, logger)
   closers.add(() => lastUsed.stop())
-  const { runBetweenBatches } = log
-  const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined
+  const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches: log.runBetweenBatches, changes: registry.changes }) : undefined
   const automating = part === 'all' ? await openAutomation(options, { changes: registry.changes, masterKeys: secrets.masterKeys }) : undefined
   await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
@@ -273,7 +272,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog & Pick<ApiContex
     automation: { allowed: config.OUTGOING_ALLOW, exportDir: config.EXPORT_DIR },
     adminToken: secrets.adminToken,
     auditHead: () => auditHead.current(),
-    runBetweenBatches,
+    runBetweenBatches: log.runBetweenBatches,
     hasMetricsListener: config.METRICS_PORT !== undefined,
     logger: logger.child({ source: 'api' }),
     serviceLogs,
