@@ -84,7 +84,8 @@ function wrongTotals(model: Model, state: State): string | undefined {
   }
   if (!recordsChanges(model)) return undefined
   const expected = expectedTotals(model, state, 0)
-  const { day, changes, billed, closing } = state.derived
+  const { day, billed, closing } = state.derived
+  const changes = total(state.derived.changes)
   const [atChanges, ...materialized] = day
   if (atChanges === changes && materialized.join() !== expected.join()) return `the materialized day is ${materialized}, the effective values are ${expected}`
   const [, atBilled, ...totals] = billed

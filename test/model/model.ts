@@ -22,6 +22,9 @@ export interface Configuration {
   /** How often the day is materialized, and how often a month is closed or adjusted. Without both, changes are not recorded. */
   readonly refreshes?: number
   readonly closings?: number
+  /** Each log is on a server of its own, which is read on its own. How often one may be restored from a backup that is older. */
+  readonly shards?: boolean
+  readonly restores?: number
   /** A write that passes the fence is stored at the same moment: for rules that do not depend on what a crash leaves of it. */
   readonly wholeWrites?: boolean
   /** A process may keep its filter. */
@@ -45,7 +48,7 @@ export interface Model {
 
 export function startOf({ configuration }: Model): State {
   const { logs: count, script = [], live = false, starts, timeouts = 0, aborts = 0, rewinds = 0, forwards = 0, unclaimed = false } = configuration
-  const { refreshes = 0, closings = 0 } = configuration
+  const { refreshes = 0, closings = 0, restores = 0 } = configuration
   const logs: LogRecord[][] = Array.from({ length: count }, () => [])
   if (!live) for (const [log, kind] of script) at(logs, log).push([kind, 0])
   const each = <T>(value: T): T[] => logs.map(() => value)
@@ -62,12 +65,13 @@ export function startOf({ configuration }: Model): State {
     switchers: [],
     sourceLease: [0, -1],
     source: [0, -1, unclaimed ? -1 : 0, unclaimed ? 0 : 1],
-    left: { timeouts, aborts, rewinds, forwards, refreshes, closings },
+    left: { timeouts, aborts, rewinds, forwards, refreshes, closings, restores },
     time: live ? 0 : script.length,
     watermarks: each([0, -1] as const),
     forwarded: [],
     answered: 0,
-    derived: { changes: 0, refreshing: null, day: [-1, 0, 0, 0], closing: null, billed: [-1, -1, 0, 0, 0] },
+    derived: { changes: each(0), refreshing: null, day: [-1, 0, 0, 0], closing: null, billed: [-1, -1, 0, 0, 0] },
+    backup: null,
     outsider: 'idle',
   }
 }

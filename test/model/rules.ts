@@ -1,4 +1,5 @@
 import { CORRECTION_FAULTS, CORRECTION_RULES, CORRECTION_VARIANTS, WINDOW_RULES } from './correction-rules.ts'
+import { SHARD_RULES } from './shard-rules.ts'
 
 /**
  * The rules of the protocol, each with what it says. A search takes one out and must then find a violation: a rule that can go
@@ -47,7 +48,7 @@ export const FAULTS = {
 
 export type Fault = keyof typeof FAULTS
 
-const ALL_RULES = { ...RULES, ...CORRECTION_RULES, ...WINDOW_RULES }
+const ALL_RULES = { ...RULES, ...CORRECTION_RULES, ...WINDOW_RULES, ...SHARD_RULES }
 const ALL_FAULTS = { ...FAULTS, ...CORRECTION_FAULTS, ...CORRECTION_VARIANTS }
 export type AnySwitch = keyof typeof ALL_RULES | keyof typeof ALL_FAULTS
 

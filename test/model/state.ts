@@ -33,6 +33,8 @@ export interface State {
   /** The http requests that were answered, as a bit mask. */
   readonly answered: number
   readonly derived: Derived
+  /** What a backup of one shard has; null before one is made. Each log is on a shard of its own. */
+  readonly backup: Backup | null
   /** The recount of a process that does not own the log, for the fault repairByOthers. */
   readonly outsider: readonly Sums[] | 'idle' | 'done'
 }
@@ -114,20 +116,37 @@ export interface Request {
   readonly parts: readonly Part[]
 }
 
-export type Left = Readonly<Record<'timeouts' | 'aborts' | 'rewinds' | 'forwards' | 'refreshes' | 'closings', number>>
+export type Left = Readonly<Record<'timeouts' | 'aborts' | 'rewinds' | 'forwards' | 'refreshes' | 'closings' | 'restores', number>>
 
 /** What is computed from the totals of month 0, and may become outdated. */
 export interface Derived {
-  /** How many changes of the month were recorded. */
-  readonly changes: number
+  /** How many changes of the month were recorded, for each log: with several shards, on each of them. */
+  readonly changes: readonly number[]
   /** What a running refresh has read so far. */
-  readonly refreshing: { readonly changes: number } | { readonly totals: Totals } | null
+  readonly refreshing: { readonly changes: number } | { readonly totals: Totals } | ReadByShard | null
   /** The materialized day. It is used only while the number of changes is the one that it was computed at; -1: there is none. */
   readonly day: readonly [changes: number, ...Totals]
   /** What a running closing has read so far: the number of changes and raw, or the whole recount. */
   readonly closing: { readonly changes: number; readonly raw: State['raw'] } | { readonly recounted: Billed } | null
   /** What all statements together have billed for the month; -1: it is open. */
   readonly billed: Billed
+}
+
+/** What a refresh has read of the first shards: first the numbers of changes of all of them, and then their totals, or the other way round. */
+export interface ReadByShard {
+  readonly changesOf: readonly number[]
+  readonly totalsOf: readonly Totals[]
+}
+
+/** Everything of one log, and of the shard that it is on. */
+export interface Backup {
+  readonly log: number
+  readonly lease: LeaseRow
+  readonly position: Position
+  readonly raw: readonly Stored[]
+  readonly rejected: readonly Stored[]
+  readonly rollup: readonly Sums[]
+  readonly changes: number
 }
 
 export type Totals = readonly [sum: number, count: number, max: number]

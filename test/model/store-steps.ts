@@ -104,7 +104,7 @@ function storeWhole(state: State, request: Request): State {
 function commit(state: State, log: number, part: Part): State {
   if (part[0] === 'raw') return { ...state, raw: withAt(state.raw, log, merged(at(state.raw, log), part[2])) }
   if (part[0] === 'corrections') return { ...state, corrections: withAt(state.corrections, log, mergedCorrections(at(state.corrections, log), part[2])) }
-  if (part[0] === 'change') return { ...state, derived: { ...state.derived, changes: state.derived.changes + 1 } }
+  if (part[0] === 'change') return { ...state, derived: { ...state.derived, changes: withAt(state.derived.changes, log, at(state.derived.changes, log) + 1) } }
   const [, key, sum, count, max, records] = part
   const [oldSum, oldCount, oldMax, oldRecords] = at(state.rollup, key)
   return { ...state, rollup: withAt(state.rollup, key, [oldSum + sum, oldCount + count, Math.max(oldMax, max), oldRecords + records]) }

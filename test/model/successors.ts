@@ -2,6 +2,7 @@ import { acquireSteps } from './acquire-steps.ts'
 import { batchSteps, reconcileSteps } from './count-steps.ts'
 import { derivedSteps } from './derived-steps.ts'
 import { type Model, newHandler, type Step, sorted, withoutLeftovers } from './model.ts'
+import { shardSteps } from './shard-steps.ts'
 import { at, type Handler, type State, withAt, withHandler } from './state.ts'
 import { spendTimeout, storeSteps } from './store-steps.ts'
 import { switchSteps } from './switch-steps.ts'
@@ -25,6 +26,7 @@ function* steps(model: Model, state: State): Generator<Step> {
   }
   yield* switchSteps(model, state)
   yield* derivedSteps(model, state)
+  yield* shardSteps(model, state)
 }
 
 function* worldSteps({ configuration: { script = [], starts } }: Model, state: State): Generator<Step> {
