@@ -84,7 +84,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       name: 'disk_space',
       everyMs: DISKS_EVERY_MS,
       run: async () => {
-        disks = await readDiskSpace(clickhouse.control)
+        disks = await readDiskSpace(clickhouse)
       },
       logger,
     }),

@@ -72,7 +72,7 @@ async function measureLookUps({ reads }: ClickHouse, events: number): Promise<Lo
   for (const kind of KINDS) {
     for (const identities of LOOK_UPS) {
       const chosen = await readIdentities(reads, { kind, identities, events })
-      const find = (indexed: boolean) => timed(() => findStoredEvents({ lane: reads, indexed, secondsMax: 600 }, chosen))
+      const find = (indexed: boolean) => timed(() => findStoredEvents({ lane: reads, catalogue: reads, indexed, secondsMax: 600 }, chosen))
       const indexedMs = median([await find(true), await find(true), await find(true)])
       times.push({ kind, identities, indexedMs, rawMs: identities === LOOK_UPS.at(-1) ? await find(false) : undefined })
     }

@@ -4,22 +4,24 @@ import { counted } from '../metering/counted.ts'
 import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../outgoing/public-address.ts'
 import { parseSigningKeys } from '../outgoing/send-webhook.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
+import { CLICKHOUSE_VARIABLES, type ConfigProblem, passwordProblems, serverProblems, withFirstServer } from './clickhouse-variables.ts'
 import { findNearMisses, type NearMiss } from './near-misses.ts'
 import { readSecretFiles, SECRET_VARIABLES } from './secret-files.ts'
 import { AdminToken, MasterKeyText } from './strong-secrets.ts'
 import { TRACING_VARIABLES } from './tracing/variables.ts'
-import { count, parsedBy, TrueOrFalse } from './variable-schemas.ts'
+import { count, isHttpUrl, parsedBy, TrueOrFalse } from './variable-schemas.ts'
 
 /** The configuration of the service. No other file reads its environment variables. */
 export type Config = z.output<typeof ConfigSchema>
 
 /** Reports all errors together, each with the name of its variable and what it should be. Throws ConfigError. */
 export function readConfig(environment: NodeJS.ProcessEnv, process: ConfiguredProcess = 'all'): Config {
-  const { set, problems } = readSecretFiles(environment, SECRET_VARIABLES)
+  const { set: given, problems } = readSecretFiles(environment, SECRET_VARIABLES)
+  const set = withFirstServer(given)
   const parsed = ConfigSchema.safeParse(set)
   const unreadable = new Set(problems.map(({ name }) => name.replace(/_FILE$/, '')))
   // A secret whose file is wrong is not missing too.
-  const errors = [...problems, ...errorsBetween(set, process).filter(({ name }) => !unreadable.has(name))]
+  const errors = [...problems, ...serverProblems(given, hasApiOrCounts(process)), ...errorsBetween(set, process).filter(({ name }) => !unreadable.has(name))]
   if (parsed.success && errors.length === 0) return parsed.data
   const fieldErrors = parsed.success ? [] : parsed.error.issues.map(({ path, message }) => ({ name: path.join('.'), message }))
   const misspelt = misspeltVariables(environment).map(({ given, meant }) => ({ name: given, message: `is no variable of Meterline; did you mean ${meant}?` }))
@@ -64,15 +66,7 @@ export const ConfigSchema = z.object({
     .default('127.0.0.1')
     .meta({ description: 'address of that listener; every caller that reaches it may read the metrics, so do not make it public' }),
   DATA_DIR: z.string().default('./data').meta({ description: "directory of the embedded engine's data and of the files `admin-token` and `master-key`" }),
-  CLICKHOUSE_URL: z
-    .string()
-    .refine(isHttpUrl, 'must be an http or https URL, such as http://user:password@host:8123/meterline')
-    .optional()
-    .meta({ description: 'URL of a ClickHouse server to use instead of the embedded engine; its path is the database, by default `meterline`' }),
-  CLICKHOUSE_PASSWORD: z
-    .string()
-    .optional()
-    .meta({ description: 'password of the user in `CLICKHOUSE_URL`, instead of one in the URL; only allowed with it. Never logged' }),
+  ...CLICKHOUSE_VARIABLES,
   KAFKA_BROKERS: z
     .string()
     .transform((text) => text.split(',').map((broker) => broker.trim()))
@@ -217,12 +211,17 @@ export const ConfigSchema = z.object({
   ...TRACING_VARIABLES,
 })
 
+/** Only these processes use Kafka. */
+function hasApiOrCounts(process: ConfiguredProcess): boolean {
+  return process === 'all' || process === 'api' || process === 'ingest'
+}
+
 /** Errors that involve two variables. They are found in the raw texts, so that they are reported together with the errors of single variables. */
 function errorsBetween(set: Readonly<Record<string, string | undefined>>, process: ConfiguredProcess): ConfigProblem[] {
   const requireOnlyIf = (name: string, isRequired: boolean, whenRequired: string, otherwise: string): ConfigProblem[] =>
     isRequired === (set[name] !== undefined) ? [] : [{ name, message: isRequired ? `is required ${whenRequired}` : `is only allowed with ${otherwise}` }]
   const hasApi = process === 'all' || process === 'api'
-  const usesKafka = hasApi || process === 'ingest'
+  const usesKafka = hasApiOrCounts(process)
   const isSasl = set['KAFKA_SASL_MECHANISM'] !== undefined
   const isWebhook = set['PROVISIONER'] === 'webhook'
   // An unknown PROVISIONER is reported by the schema; skip the checks that depend on it.
@@ -246,18 +245,6 @@ function errorsBetween(set: Readonly<Record<string, string | undefined>>, proces
   ]
 }
 
-function passwordProblems({ CLICKHOUSE_URL: url, CLICKHOUSE_PASSWORD: password }: Readonly<Record<string, string | undefined>>): ConfigProblem[] {
-  if (password === undefined) return []
-  if (url === undefined) return [{ name: 'CLICKHOUSE_PASSWORD', message: 'is only allowed with CLICKHOUSE_URL' }]
-  const hasPassword = URL.canParse(url) && new URL(url).password !== ''
-  return hasPassword ? [{ name: 'CLICKHOUSE_PASSWORD', message: 'is set, and CLICKHOUSE_URL has a password too; set one of them' }] : []
-}
-
-interface ConfigProblem {
-  readonly name: string
-  readonly message: string
-}
-
 /** A host name is checked when it is called; a literal address can be rejected now, before the first project waits for its delivery. */
 function isForbiddenAddress({ PROVISIONER_URL = '', OUTGOING_ALLOW }: Readonly<Record<string, string | undefined>>): boolean {
   const url = parseCallableUrl(PROVISIONER_URL)
@@ -268,8 +255,4 @@ function isForbiddenAddress({ PROVISIONER_URL = '', OUTGOING_ALLOW }: Readonly<R
 /** An origin as a browser sends it: scheme, host in lower case, and a port only if it is not the default. */
 function isOrigin(text: string): boolean {
   return isHttpUrl(text) && new URL(text).origin === text
-}
-
-function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)
 }

@@ -8,7 +8,7 @@ const SECRET_CHARACTERS_MIN = 8
 /** The credentials of this process itself, none of which a line of its log may show. */
 export function hiddenSecretsOf(config: Config, secrets: InstanceSecrets | undefined): string[] {
   const values: unknown[] = Object.entries(config).flatMap(([name, value]) => (SECRET_VARIABLES.some((each) => each === name) ? [value].flat() : []))
-  return [...values, ...passwordOf(config.CLICKHOUSE_URL), secrets?.adminToken]
+  return [...values, ...(config.CLICKHOUSE_URLS ?? [config.CLICKHOUSE_URL]).flatMap(passwordOf), secrets?.adminToken]
     .filter((secret) => typeof secret === 'string')
     .filter((secret) => secret.length >= SECRET_CHARACTERS_MIN)
 }

@@ -1,12 +1,13 @@
-import { type Migration, migrate } from '../sql/migrate.ts'
+import type { Migration } from '../sql/migrate.ts'
 import { readConfig } from './config.ts'
-import { openStore, warnOnStderr } from './open-store.ts'
+import { openStore, prepareStore, warnOnStderr } from './open-store.ts'
 
 /** Applies the pending migrations to the configured database and returns them. Throws ConfigError, StoreError. */
 export async function migrateStore(environment: NodeJS.ProcessEnv): Promise<Migration[]> {
-  const clickhouse = await openStore(readConfig(environment, 'migrate'), { logger: { warn: warnOnStderr } })
+  const config = readConfig(environment, 'migrate')
+  const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
   try {
-    return await migrate(clickhouse, { logger: { info: warnOnStderr } })
+    return await prepareStore(config, clickhouse, { logger: { info: warnOnStderr, warn: warnOnStderr }, requireAll: true })
   } finally {
     await clickhouse.close()
   }

@@ -1,8 +1,12 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
-import { type ClickHouse, type ClickHouseTarget, openClickHouse } from '../sql/clickhouse.ts'
+import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
 import { StoreError } from '../sql/errors.ts'
+import { type Migration, migrate } from '../sql/migrate.ts'
+import { databaseOf, openShards } from '../sql/open-shards.ts'
+import { requireWhole } from '../sql/pinned-places.ts'
+import { prepareShards } from '../sql/prepare-shards.ts'
 import type { Config } from './config.ts'
 
 export interface OpenStoreOptions {
@@ -21,7 +25,26 @@ const RETRY_AFTER_MS = 3_000
  */
 export async function openStore(config: Config, { logger, waitMsMax = STORE_WAIT_MS_MAX }: OpenStoreOptions): Promise<ClickHouse> {
   if (config.CLICKHOUSE_URL === undefined) return openClickHouse({ engine: 'embedded', directory: join(config.DATA_DIR, 'clickhouse') })
-  return connectWithRetries({ engine: 'server', url: withPassword(config.CLICKHOUSE_URL, config.CLICKHOUSE_PASSWORD) }, performance.now() + waitMsMax, logger)
+  const urls = (config.CLICKHOUSE_URLS ?? [config.CLICKHOUSE_URL]).map((url) => withPassword(url, config.CLICKHOUSE_PASSWORD))
+  const [url = ''] = urls
+  const open = () => (urls.length > 1 ? openShards({ urls }) : openClickHouse({ engine: 'server', url }))
+  return connectWithRetries(open, performance.now() + waitMsMax, logger)
+}
+
+/**
+ * Applies the pending migrations to an open store, and checks that it is a whole one, or the one that was pinned. Returns the migrations.
+ * `requireAll`: every shard must answer. Throws StoreError.
+ */
+export async function prepareStore(
+  config: Config,
+  clickhouse: ClickHouse,
+  { logger, requireAll }: { readonly logger: Pick<Logger, 'info' | 'warn'>; readonly requireAll: boolean },
+): Promise<Migration[]> {
+  if (clickhouse.shards !== undefined)
+    return prepareShards(clickhouse, { database: databaseOf(config.CLICKHOUSE_URL ?? ''), cluster: config.CLICKHOUSE_CLUSTER }, { logger, requireAll })
+  const applied = await migrate(clickhouse, { logger })
+  if (clickhouse.engine === 'server') await requireWhole(clickhouse)
+  return applied
 }
 
 function withPassword(url: string, password: string | undefined): string {
@@ -38,10 +61,10 @@ export function warnOnStderr({ reason }: { reason?: string }, message: string): 
   process.stderr.write(`${message} (${reason})\n`)
 }
 
-async function connectWithRetries(target: ClickHouseTarget, deadlineMs: number, logger: OpenStoreOptions['logger']): Promise<ClickHouse> {
+async function connectWithRetries(open: () => Promise<ClickHouse>, deadlineMs: number, logger: OpenStoreOptions['logger']): Promise<ClickHouse> {
   for (;;) {
     try {
-      return await openClickHouse(target)
+      return await open()
     } catch (thrown) {
       const leftMs = deadlineMs - performance.now()
       if (!(thrown instanceof StoreError) || thrown.fault !== 'unavailable' || leftMs <= 0) throw thrown

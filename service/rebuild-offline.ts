@@ -4,9 +4,8 @@ import { rebuildRollup } from '../ingest/repair/rebuild-rollup.ts'
 import type { Month } from '../metering/month.ts'
 import type { Actor } from '../registry/audit-log.ts'
 import { RegistryChanges } from '../registry/changes.ts'
-import { migrate } from '../sql/migrate.ts'
 import { readConfig } from './config.ts'
-import { openStore, warnOnStderr } from './open-store.ts'
+import { openStore, prepareStore, warnOnStderr } from './open-store.ts'
 
 /**
  * Rebuilds a month's rollup from raw while no service runs. It is needed when the rollup is ahead of raw in a log's in-doubt range:
@@ -18,7 +17,7 @@ export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Mont
     throw new Error(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
   const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
   try {
-    await migrate(clickhouse, { logger: { info: warnOnStderr } })
+    await prepareStore(config, clickhouse, { logger: { info: warnOnStderr, warn: warnOnStderr }, requireAll: true })
     const note = () => new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
     const outcome = await rebuildRollup(clickhouse, month, { runBetweenBatches: (work) => work(), note })
     if (outcome.status === 'rejected') throw new Error(outcome.reason)

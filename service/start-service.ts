@@ -15,7 +15,6 @@ import { KnownMetrics } from '../ingest/event/known-metrics.ts'
 import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
-import { countMissingIdentities, requestIndexing } from '../ingest/log/identity-index.ts'
 import { SERVICE } from '../registry/audit-log.ts'
 import { RegistryChanges } from '../registry/changes.ts'
 import { isSealed } from '../registry/keys/pepper.ts'
@@ -24,17 +23,17 @@ import { Provisioner } from '../registry/provisioner/provisioner.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { limitReads } from '../sql/limited-reads.ts'
-import { migrate } from '../sql/migrate.ts'
 import { readBuild } from './build.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 import { flushLastUsed } from './flush-last-used.ts'
 import { hiddenSecretsOf } from './hidden-secrets.ts'
+import { identityIndexOf } from './identity-index-of.ts'
 import { configuredMasterKeys, type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
 import { openAutomation } from './open-automation.ts'
 import type { Logging } from './open-logging.ts'
-import { openStore } from './open-store.ts'
+import { openStore, prepareStore } from './open-store.ts'
 import { publishAuditHead } from './publish-audit-head.ts'
 import { registryOptionsOf } from './registry-options.ts'
 import { rotateSigningKeysWhenDue } from './rotate-signing-keys.ts'
@@ -83,7 +82,7 @@ export async function startService(config: Config, { logger, recentLogs }: Loggi
     }
     const clickhouse = await openStore(config, { logger })
     closers.add(() => clickhouse.close())
-    const migrations = await migrate(clickhouse, { logger })
+    const migrations = await prepareStore(config, clickhouse, { logger, requireAll: false })
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
     const hasApi = part === 'all' || part === 'api'
     const secrets = hasApi ? loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) }) : undefined
@@ -172,7 +171,7 @@ async function openBackgroundJobs(
     logger: logger.child({ source: 'aggregate' }),
     auditLogger: logger.child({ source: 'audit' }),
     runBetweenBatches,
-    identityIndex: { countMissing: () => countMissingIdentities(clickhouse), requestIndexing: () => requestIndexing(clickhouse) },
+    identityIndex: identityIndexOf(clickhouse),
     now: Date.now,
     uptimeMs: () => uptime() * MS_PER_SECOND,
     graceMs: graceHours * MS_PER_HOUR,

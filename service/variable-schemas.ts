@@ -18,3 +18,7 @@ export const parsedBy = <T>(parse: (text: string) => T | undefined, message: str
     context.addIssue({ code: 'custom', message })
     return z.NEVER
   })
+
+export function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)
+}

@@ -19,6 +19,8 @@ export interface ClickHouse {
   readonly control: Lane
   readonly reads: Lane
   readonly work: Lane
+  /** The servers of the event logs, in their order, of a store that has several (sql/shards.ts): then this one coordinates them. */
+  readonly shards?: readonly ClickHouse[]
   /** Opens another lane, for example for one more log. `close` closes it with the others. Throws StoreError. */
   openLane(): Promise<Lane>
   close(): Promise<void>

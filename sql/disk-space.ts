@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Lane } from './clickhouse.ts'
+import type { ClickHouse } from './clickhouse.ts'
 import { defineQuery } from './query.ts'
 
 export interface DiskSpace {
@@ -8,9 +8,11 @@ export interface DiskSpace {
   readonly totalBytes: number
 }
 
-/** The local disks of the store: an object storage has no size. Throws StoreError. */
-export async function readDiskSpace(lane: Pick<Lane, 'query'>): Promise<DiskSpace[]> {
-  return lane.query(diskSpace, {})
+/** The local disks of the store: an object storage has no size. With several shards, those of each one. Throws StoreError. */
+export async function readDiskSpace(clickhouse: ClickHouse): Promise<DiskSpace[]> {
+  if (clickhouse.shards === undefined) return clickhouse.control.query(diskSpace, {})
+  const ofShards = await Promise.all(clickhouse.shards.map(({ control }) => control.query(diskSpace, {})))
+  return ofShards.flatMap((disks, index) => disks.map(({ disk, ...space }) => ({ disk: `shard ${index + 1}: ${disk}`, ...space })))
 }
 
 const diskSpace = defineQuery({

@@ -35,6 +35,7 @@ export function limitReads(clickhouse: ClickHouse, { rowsMax }: ReadLimits): Lim
   }
   return {
     ...clickhouse,
+    ...(clickhouse.shards && { shards: clickhouse.shards.map((shard) => limitReads(shard, { rowsMax })) }),
     [IS_LIMITED]: true,
     reads: limitedLane(clickhouse.reads, settings),
     registry: limitedLane(clickhouse.registry, settings),

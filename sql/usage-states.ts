@@ -35,11 +35,11 @@ export const STATE_COLUMNS = '(project_id, usage_date, metric, labels, last, dis
 /**
  * Selects the states of the events of raw that meet a condition. An event of a batch that replaces a window has none: it does not count before
  * its batch is closed, and then its day has corrections, so it is folded from raw. What is there already stays the same when they are added,
- * so anyone may add them, at any time.
+ * so anyone may add them, at any time. `metrics` is a condition for the metrics of states, by default those of the catalogue of the same server.
  */
-export function statesOfRaw(where: string, final: 'FINAL' | '' = ''): string {
+export function statesOfRaw(where: string, { final = '', metrics = METRIC_OF_STATES }: { final?: 'FINAL' | ''; metrics?: string } = {}): string {
   return `SELECT project_id, usage_date, metric, labels, ${LAST_OF_EVENTS}, ${TEXTS_OF_EVENTS}
         FROM raw_usage_events_v1 ${final}
-        WHERE ${where} AND ${METRIC_OF_STATES} AND correction_batch = ''
+        WHERE ${where} AND ${metrics} AND correction_batch = ''
         GROUP BY project_id, usage_date, metric, labels`
 }

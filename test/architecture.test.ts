@@ -80,7 +80,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'kafka/open-kafka.ts',
       'kafka/kafkajs-topic.ts',
     ],
-    sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts'],
+    sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts', 'open-shards.ts', 'pinned-places.ts', 'prepare-shards.ts', 'shards.ts'],
   },
   cli: {
     service: [

@@ -31,7 +31,7 @@ const materializedDays = defineQuery({
   name: 'materialized_days',
   sql: `
     SELECT usage_date, changes FROM (${DAY_STATES} WHERE ${DAYS_IN_SCOPE})
-    WHERE is_materialized AND formatDateTime(usage_date, '%Y-%m') NOT IN (${MONTHS_IN_REBUILD})`,
+    WHERE is_materialized AND formatDateTime(usage_date, '%Y-%m') GLOBAL NOT IN (${MONTHS_IN_REBUILD})`,
   params: AuditScopeParams,
   row: z.object({ usage_date: z.string(), changes: z.coerce.number() }),
 })
@@ -63,9 +63,9 @@ const partnershipDaysAgainstRaw = defineQuery({
         sum(project_events) AS events_raw, sum(project_value) AS value_raw, toInt64(0) AS events_kept, toDecimal256(0, 9) AS value_kept
       FROM (
         SELECT project_id, usage_date, metric, sum(events) AS project_events,
-          multiIf(metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'),
+          multiIf(metric GLOBAL IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'),
             toDecimal256(if(max(is_corrected) = 1, max(peak_now), max(peak_sent)), 9),
-            metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('last', 'unique')), toDecimal256(0, 9), sum(total)) AS project_value
+            metric GLOBAL IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('last', 'unique')), toDecimal256(0, 9), sum(total)) AS project_value
         FROM (
           SELECT project_id, usage_date, metric,
             toInt64(countIf(correction_batch = '')) AS events, sumIf(toDecimal256(value, 9), correction_batch = '') AS total,

@@ -28,7 +28,7 @@ export async function restoreStates({ reads }: ClickHouse, keys: readonly Projec
 }
 
 const KEYS_PER_STATEMENT_MAX = 1_000
-const OF_STATES = `metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('last', 'unique'))`
+const OF_STATES = `metric GLOBAL IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('last', 'unique'))`
 
 const hasMetricsOfStates = defineQuery({
   name: 'has_metrics_of_states',

@@ -4,6 +4,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
+import { shardsOf } from '../../sql/shards.ts'
 import { comparePartnershipDays } from './audit-partnership-days.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, COMPARISONS, DAYS_IN_SCOPE, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { compareStates, restoreStates } from './audit-states.ts'
@@ -46,7 +47,7 @@ export interface AuditScope {
  */
 export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetweenBatches: RunBetweenBatches): Promise<AuditReport> {
   const { from, end, days, projectId, partnerId } = scope
-  const months = await clickhouse.reads.query(monthsWithUsage, { from, end })
+  const months = await readMonthsWithUsage(clickhouse, { from, end })
   let [eventsRecounted, keysCompared] = [0, 0]
   const differences: AuditDifference[] = []
   const stateDifferences: AuditDifference[] = []
@@ -114,6 +115,13 @@ function distinct(texts: readonly string[]): string[] {
 
 async function findRollupDifferences(clickhouse: ClickHouse, params: AuditScopeParams): Promise<AuditDifference[]> {
   return (await queryOne(clickhouse.reads, rollupAgainstRaw, params)).differences
+}
+
+/** Of all shards, each month once, in order. */
+async function readMonthsWithUsage(clickhouse: ClickHouse, span: { readonly from: string; readonly end: string }) {
+  const ofShards = await Promise.all(shardsOf(clickhouse).map(({ reads }) => reads.query(monthsWithUsage, span)))
+  const months = new Map(ofShards.flat().map((month) => [month.from, month]))
+  return [...months.values()].sort((one, other) => (one.from < other.from ? -1 : 1))
 }
 
 /**

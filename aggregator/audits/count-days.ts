@@ -66,7 +66,7 @@ const dayCounts = defineQuery({
       GROUP BY usage_date
       UNION ALL
       SELECT usage_date, toUInt64(0), toUInt64(0), 0, toInt64(count()), 0,
-        toInt64(countIf(correction_batch = '' AND project_id IN (SELECT project_id FROM projects_v1 WHERE created_at <= projects_through))), 0
+        toInt64(countIf(correction_batch = '' AND project_id GLOBAL IN (SELECT project_id FROM projects_v1 WHERE created_at <= projects_through))), 0
       FROM raw_usage_events_v1 FINAL WHERE ${DAYS} GROUP BY usage_date
       UNION ALL
       SELECT usage_date, toUInt64(0), toUInt64(0), 0, 0, 0, -sum(voided), 0

@@ -111,7 +111,7 @@ const explainSummary = defineQuery({
       sum(day_events) AS events, sum(day_late_events) AS lateEvents,
       if(events = 0, NULL, toUnixTimestamp64Milli(min(day_first))) AS firstMs,
       if(events = 0, NULL, toUnixTimestamp64Milli(max(day_last))) AS lastMs,
-      if({metric: String} IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'), max(day_value) - max(day_on_time), sum(day_value) - sum(day_on_time)) AS lateValue
+      if({metric: String} GLOBAL IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'), max(day_value) - max(day_on_time), sum(day_value) - sum(day_on_time)) AS lateValue
     FROM (
       SELECT usage_date, sum(project_events) AS day_events, sum(project_late_events) AS day_late_events,
         min(project_first) AS day_first, max(project_last) AS day_last, sum(project_value) AS day_value, sum(project_on_time) AS day_on_time
@@ -190,7 +190,7 @@ const EVENT_SELECT = `SELECT project_id AS projectId, event_id AS eventId, usage
         FROM ${effectiveEvents(EXPLAINED)}`
 
 /** Then the events are listed that decide its value: the latest ones. */
-const IS_LAST = `{metric: String} IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'last')`
+const IS_LAST = `{metric: String} GLOBAL IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'last')`
 
 const explainEvents = defineQuery({
   name: 'explain_events',

@@ -6,6 +6,7 @@ import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { RegistryReads } from '../../registry/changes.ts'
 import { type Partner, readPartners } from '../../registry/partners.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
+import { firstShardOf } from '../../sql/shards.ts'
 import { readAsOf } from '../as-of.ts'
 import { findMissingRecount, type MissingRecount } from '../statements/byte-day-corrections.ts'
 import type { CsvOptions } from './export-csv.ts'
@@ -87,7 +88,9 @@ export class Exports {
     const close = once(async () => {
       releaseSlot()
       if (lane === undefined) return
-      const dropping = dropStagedRows(lane, exportId)
+      const { clickhouse } = this.#options.registry
+      // Partitions are dropped on the server that has them.
+      const dropping = dropStagedRows(clickhouse.shards === undefined ? lane : firstShardOf(clickhouse).work, exportId)
       this.#closing.add(dropping)
       await dropping.finally(() => this.#closing.delete(dropping))
       this.#idle.push(lane)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type DiskSpace, readDiskSpace } from '../../sql/disk-space.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { shardsOf } from '../../sql/shards.ts'
 
 /** The largest tables; the others are small. */
 const TABLES_MAX = 20
@@ -13,8 +14,15 @@ export interface DatabaseSize {
 }
 
 /** The disks of the store, and its largest tables. Throws StoreError. */
-export async function readDatabaseSize({ reads }: Pick<ClickHouse, 'reads'>): Promise<DatabaseSize> {
-  return { disks: await readDiskSpace(reads), tables: await reads.query(largestTables, {}) }
+export async function readDatabaseSize(clickhouse: ClickHouse): Promise<DatabaseSize> {
+  const disks = await readDiskSpace(clickhouse)
+  const ofShards = await Promise.all(shardsOf(clickhouse).map(({ reads }) => reads.query(largestTables, {})))
+  const tables = new Map<string, z.output<typeof TableRow>>()
+  for (const { name, ...size } of ofShards.flat()) {
+    const before = tables.get(name) ?? { rows: 0, bytes: 0, parts: 0 }
+    tables.set(name, { name, rows: before.rows + size.rows, bytes: before.bytes + size.bytes, parts: before.parts + size.parts })
+  }
+  return { disks, tables: [...tables.values()].sort((one, other) => other.bytes - one.bytes || (one.name < other.name ? -1 : 1)).slice(0, TABLES_MAX) }
 }
 
 const TableRow = z.object({ name: z.string(), rows: z.coerce.number(), bytes: z.coerce.number(), parts: z.coerce.number() })

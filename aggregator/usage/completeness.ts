@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { classifyStoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readAsOf } from '../as-of.ts'
 
@@ -18,7 +19,10 @@ export async function readCompleteness(clickhouse: ClickHouse): Promise<Complete
   return { asOfMs, projectsThroughMs: materialized?.projectsThroughMs ?? null }
 }
 
-/** The completeness as of at most a second ago. Every usage answer needs it, and reading it costs as much as the rest of the answer. */
+/**
+ * The completeness as of at most a second ago. Every usage answer needs it, and reading it costs as much as the rest of the answer. While a
+ * shard does not answer, its logs stop and so does the watermark: what was read before remains true.
+ */
 export class CachedCompleteness {
   readonly #clickhouse: ClickHouse
   #cached: Completeness | undefined
@@ -40,7 +44,11 @@ export class CachedCompleteness {
 
   async #read(): Promise<Completeness> {
     const readAtMs = performance.now()
-    this.#cached = await readCompleteness(this.#clickhouse)
+    this.#cached = await readCompleteness(this.#clickhouse).catch((thrown: unknown) => {
+      const isOneShardDown = this.#clickhouse.shards !== undefined && classifyStoreError(thrown).fault === 'unavailable'
+      if (!isOneShardDown || this.#cached === undefined) throw thrown
+      return this.#cached
+    })
     this.#readAtMs = readAtMs
     return this.#cached
   }

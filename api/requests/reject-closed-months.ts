@@ -12,7 +12,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
  * correction that counted before the month was closed is a duplicate. The other corrections get the days of their events. Without corrections
  * nothing is queried. Throws StoreError.
  */
-export async function rejectClosedMonths(clickhouse: Pick<ClickHouse, 'reads'>, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
+export async function rejectClosedMonths(clickhouse: ClickHouse, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
   const projects = new Set(validated.flatMap((each) => (each.status === 'correction' ? each.correction.projectId : [])))
   if (projects.size === 0) return validated
   const [closed, dated] = await Promise.all([readClosedMonths(clickhouse, [...projects]), withCorrectedDays(clickhouse, validated)])
@@ -27,7 +27,7 @@ export async function rejectClosedMonths(clickhouse: Pick<ClickHouse, 'reads'>, 
  * The same events, and the corrections with the days of the events that they correct: what is stored for a day costs the same, whether an event
  * or a correction of one is stored. A copy of a correction that is stored changes nothing, so it gets none. Throws StoreError.
  */
-export async function withCorrectedDays(clickhouse: Pick<ClickHouse, 'reads'>, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
+export async function withCorrectedDays(clickhouse: ClickHouse, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
   const corrections = validated.flatMap((each): Correction[] => (each.status === 'correction' ? [each.correction] : []))
   if (corrections.length === 0) return validated
   const found = (await findCorrectedDays(clickhouse, corrections)).values()

@@ -30,7 +30,7 @@ const MATERIALIZED_PARTNER_DAYS = `
             WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
             GROUP BY partner_id, usage_date, metric
           ) AS materialized
-          INNER JOIN (SELECT usage_date, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}) AS days
+          INNER JOIN (SELECT usage_date, kept FROM usage_days_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date}) AS days
             USING usage_date
           WHERE row.changes >= days.kept`
 

@@ -79,7 +79,7 @@ const DayRow = z.object({ id: z.string(), metric: z.string(), day: z.string(), v
 
 const changesOfDays = defineQuery({
   name: 'changes_of_materialized_days',
-  sql: 'SELECT usage_date AS day, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}',
+  sql: 'SELECT usage_date AS day, kept FROM usage_days_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date}',
   params: z.object({ from: z.string(), end: z.string() }),
   row: z.object({ day: z.string(), kept: z.coerce.number() }),
 })

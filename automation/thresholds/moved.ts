@@ -54,7 +54,7 @@ const thresholdsVersion = defineQuery({
 
 const materializedDays = defineQuery({
   name: 'materialized_days_of_thresholds',
-  sql: 'SELECT usage_date AS day, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date}',
+  sql: 'SELECT usage_date AS day, kept FROM usage_days_v1 WHERE usage_date >= {from: Date}',
   params: z.object({ from: z.string() }),
   row: z.object({ day: z.string(), kept: z.coerce.number() }),
 })

@@ -60,6 +60,7 @@ export async function openHttpLog({ clickhouse, logger, onLost, limits: given }:
   const { heartbeatEveryMs, rejectedBytesPerDayMax } = limits
   const owned = new OwnedLog({
     clickhouse,
+    shard: clickhouse,
     lane: clickhouse.ingest,
     name: HTTP_LOG,
     source: HTTP_SOURCE,

@@ -1,5 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import { shardOfPartition, shardsOf } from '../../sql/shards.ts'
 import type { KnownMetrics } from '../event/known-metrics.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../log/event-log.ts'
 import { KnownIdentities } from '../log/known-identities.ts'
@@ -56,7 +57,8 @@ export async function openAssignedPartitions({ clickhouse, topic, logger, metric
 /** The partitions that the group assigns to this process, each with a PartitionReader, and the heartbeat of all of them. */
 export class AssignedPartitions implements Ingesting {
   readonly #options: Required<AssignedPartitionsOptions> & { readonly limits: AssignedPartitionsLimits }
-  readonly #identities: KnownIdentities
+  /** Of each shard: what is stored on one is never a duplicate of an event of another, because a project is on one shard. */
+  readonly #identities: ReadonlyMap<ClickHouse, KnownIdentities>
   #incarnation: Incarnation
   /** The number of the newest incarnation that was seen; the change to it may still be running. */
   #newestIncarnation: number
@@ -77,7 +79,9 @@ export class AssignedPartitions implements Ingesting {
     this.#incarnation = incarnation
     this.#newestIncarnation = incarnation.incarnation
     const { clickhouse, logger, limits } = options
-    this.#identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: limits.filterBytesMax })
+    const shards = shardsOf(clickhouse)
+    const filterBytesMax = limits.filterBytesMax / shards.length
+    this.#identities = new Map(shards.map((shard) => [shard, new KnownIdentities({ clickhouse: shard, store: clickhouse, logger, filterBytesMax })]))
   }
 
   async start(): Promise<void> {
@@ -89,7 +93,7 @@ export class AssignedPartitions implements Ingesting {
       },
     })
     this.#loops = [
-      this.#repeat(() => this.#observeExtents(), 'the ends of the partitions could not be checked'),
+      ...shardsOf(this.#options.clickhouse).map((shard) => this.#repeat(() => this.#observeExtents(shard), 'the ends of the partitions could not be checked')),
       this.#repeat(() => this.#followOperators(), 'requests of operators could not be read'),
     ]
   }
@@ -123,7 +127,7 @@ export class AssignedPartitions implements Ingesting {
     await this.#lastChange
     // The logs are released before the group is left, so that the next owners of the partitions need not wait.
     await Promise.all([...this.#readers.values()].map((reader) => reader.end()))
-    this.#identities.close()
+    for (const identities of this.#identities.values()) identities.close()
     await this.#groupReader?.stop()
   }
 
@@ -161,19 +165,22 @@ export class AssignedPartitions implements Ingesting {
 
   async #openReader(partition: number): Promise<PartitionReader> {
     const { clickhouse, topic, logger, metrics, limits } = this.#options
-    const lane = this.#lanes.get(partition) ?? (await this.#openLane())
+    const shard = shardOfPartition(clickhouse, partition)
+    const identities = this.#identities.get(shard)
+    if (identities === undefined) throw new Error(`The shard of partition ${partition} is not known.`)
+    const lane = this.#lanes.get(partition) ?? (await this.#openLane(shard))
     this.#lanes.set(partition, lane)
-    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, identities: this.#identities, logger })
-    const reader = new PartitionReader({ partitionLog, groupReader: () => this.#groupReader ?? NO_GROUP, control: clickhouse.control, metrics, logger, limits })
+    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, identities, logger })
+    const reader = new PartitionReader({ partitionLog, groupReader: () => this.#groupReader ?? NO_GROUP, control: shard.control, metrics, logger, limits })
     this.#readers.set(partition, reader)
     return reader
   }
 
-  async #openLane(): Promise<Lane> {
-    const { clickhouse, logger, limits } = this.#options
+  async #openLane(shard: ClickHouse): Promise<Lane> {
+    const { logger, limits } = this.#options
     for (;;) {
       try {
-        return await clickhouse.openLane()
+        return await shard.openLane()
       } catch (error) {
         if (this.#stopping.signal.aborted) throw error
         logger.warn({ err: error }, 'ClickHouse cannot be reached; trying again')
@@ -192,12 +199,13 @@ export class AssignedPartitions implements Ingesting {
     }
   }
 
-  /** Does not wait for the readers: one whose work takes long must not hold up the others. */
-  async #observeExtents(): Promise<void> {
+  /** Does not wait for the readers: one whose work takes long must not hold up the others, and neither must a shard that does not answer. */
+  async #observeExtents(shard: ClickHouse): Promise<void> {
     const { clickhouse, topic, limits } = this.#options
     // Without the store no end can be noted. The readers' own writes then fail, and they acquire their leases again.
-    const notedMs = await noteTime(clickhouse.control).catch(() => undefined)
-    const before = [...this.#readers].map(([partition, reader]) => ({ partition, reader, next: reader.partitionLog.next }))
+    const notedMs = await noteTime(shard.control).catch(() => undefined)
+    const ofShard = [...this.#readers].filter(([partition]) => shardOfPartition(clickhouse, partition) === shard)
+    const before = ofShard.map(([partition, reader]) => ({ partition, reader, next: reader.partitionLog.next }))
     const extents = notedMs === undefined ? [] : await topic.extents().catch((): (PartitionExtent | undefined)[] => [])
     const isBusy = before.some(({ reader }) => reader.progress.batchInFlightSeconds > 0)
     for (const { partition, reader, next } of before) {

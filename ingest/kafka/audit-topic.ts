@@ -1,19 +1,20 @@
 import { TOPIC_DIFFERENCES_MAX } from '../../contract/logs.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { shardOfPartition } from '../../sql/shards.ts'
 import type { KnownMetrics } from '../event/known-metrics.ts'
 import { identityOf, type ValidatedEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { findStored, readStoredRecords } from '../log/find-stored.ts'
 import { isIndexComplete } from '../log/identity-index.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from '../log/in-doubt-range.ts'
+import { partitionOfProject } from '../log/project-partition.ts'
 import { isSameEvent } from '../log/same-event.ts'
 import type { CorrectionInRange, StoredCorrection } from '../log/stored-corrections.ts'
 import type { StoredEvent, StoredInRange } from '../log/stored-events.ts'
 import { readRejectedRange } from '../rejected/rejected-events.ts'
 import { readRecord } from './event-record.ts'
 import { type Incarnation, logOf, logsOf, pinIncarnation } from './incarnation.ts'
-import { partitionOfProject } from './project-partition.ts'
 import { type FetchedBatch, requireExtents, type Topic } from './topic.ts'
 
 /** A record of a log without the same row in raw, or a row of raw without its record. */
@@ -88,7 +89,8 @@ class PartitionAudit {
   readonly log: string
   readonly range: LogRange
   readonly differences: TopicDifference[] = []
-  readonly #clickhouse: ClickHouse
+  /** That of the log. */
+  readonly #shard: ClickHouse
   readonly #metrics: KnownMetrics | undefined
   readonly #partition: number
   readonly #partitions: number
@@ -99,7 +101,7 @@ class PartitionAudit {
     partition: number,
     { range, metrics }: { readonly range: LogRange; readonly metrics: KnownMetrics | undefined },
   ) {
-    this.#clickhouse = clickhouse
+    this.#shard = shardOfPartition(clickhouse, partition)
     this.#metrics = metrics
     this.#partition = partition
     this.#partitions = incarnation.partitions
@@ -114,8 +116,8 @@ class PartitionAudit {
     const records = batch.records.map((record) => readRecord(record, this.log, this.#metrics)).filter(({ offset }) => offset >= first && offset <= through)
     this.recordsRead += records.length
     this.firstReceivedMs ??= records[0]?.receivedMs ?? null
-    const stored = await readStoredRecords(this.#clickhouse.reads, this.log, { first, through })
-    const rejected = await readRejectedRange(this.#clickhouse.reads, this.log, { first, through })
+    const stored = await readStoredRecords(this.#shard.reads, this.log, { first, through })
+    const rejected = await readRejectedRange(this.#shard.reads, this.log, { first, through })
     const unknown: LogRecord[] = []
     for (const record of records) {
       const row = stored.get(record.offset)
@@ -147,7 +149,8 @@ class PartitionAudit {
   async #compareDuplicates(records: readonly LogRecord[]): Promise<void> {
     const identities = records.map(({ validated }) => identityOf(validated)).map(({ projectId, eventId }) => [projectId, eventId] as const)
     if (identities.length === 0) return
-    const lookUp = { lane: this.#clickhouse.reads, indexed: await isIndexComplete(this.#clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
+    const { reads } = this.#shard
+    const lookUp = { lane: reads, catalogue: reads, indexed: await isIndexComplete(this.#shard), secondsMax: LOOK_UP_SECONDS_MAX }
     const stored = await findStored(lookUp, { identities, corrected: [], amends: false, batches: [], window: undefined, log: this.log, offset: 0 })
     for (const record of records) {
       const { validated } = record

@@ -1,7 +1,10 @@
 import { z } from 'zod'
-import type { Lane } from '../../sql/clickhouse.ts'
+import { groupedBy } from '../../metering/grouped-by.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { shardOfLog } from '../../sql/shards.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { recordToForward } from './event-record.ts'
@@ -19,18 +22,23 @@ export interface MisroutedEvent {
 /** The offset of the last copy in each log that received copies from this one. */
 export type Copies = ReadonlyMap<string, number>
 
+export interface ForwardedEventsOptions {
+  readonly clickhouse: ClickHouse
+  /** That of the log, with a lane of it. */
+  readonly shard: ClickHouse
+  readonly lane: Lane
+  readonly topic: LogTopic
+  readonly incarnation: Incarnation
+}
+
 /** The misrouted events of one log, forwarded to their own partitions by the log's owner. */
 export class ForwardedEvents {
   count = 0
-  readonly #lane: Lane
-  readonly #topic: LogTopic
-  readonly #incarnation: Incarnation
+  readonly #options: ForwardedEventsOptions
   #copies = new Map<string, number>()
 
-  constructor({ lane, topic, incarnation }: { lane: Lane; topic: LogTopic; incarnation: Incarnation }) {
-    this.#lane = lane
-    this.#topic = topic
-    this.#incarnation = incarnation
+  constructor(options: ForwardedEventsOptions) {
+    this.#options = options
   }
 
   /** The copies so far. Until they are settled in their own logs, the watermark of this log may not move past them. */
@@ -40,7 +48,7 @@ export class ForwardedEvents {
 
   /** Loads the copies that previous owners of the log have forwarded. Throws StoreError. */
   async load(log: string): Promise<void> {
-    const rows = await this.#lane.query(copiesOfLog, { log })
+    const rows = await this.#options.lane.query(copiesOfLog, { log })
     this.#copies = new Map(rows.map(({ toLog, copiesThrough }) => [toLog, copiesThrough]))
   }
 
@@ -51,7 +59,7 @@ export class ForwardedEvents {
    * Returns the events whose copies the broker rejects. Throws KafkaUnavailable, StoreError.
    */
   async forward(misrouted: readonly MisroutedEvent[], { name: log, epoch, owner }: Lease): Promise<LogRecord[]> {
-    const outcomes = await this.#topic.produce(misrouted.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
+    const outcomes = await this.#options.topic.produce(misrouted.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
     const forwarded = new Map<string, { through: number; copies: number }>()
     const refused: LogRecord[] = []
     for (const [index, { record, partition }] of misrouted.entries()) {
@@ -60,24 +68,38 @@ export class ForwardedEvents {
         refused.push(record)
         continue
       }
-      const to = logOf(this.#incarnation, partition)
+      const to = logOf(this.#options.incarnation, partition)
       const { through, copies } = forwarded.get(to) ?? { through: 0, copies: 0 }
       forwarded.set(to, { through: Math.max(through, outcome.offset), copies: copies + 1 })
     }
     if (forwarded.size === 0) return refused
     const rows = [...forwarded].map(([to, { through, copies }]) => row([log, epoch, owner, to, through, copies]))
-    await this.#lane.insert({ table: 'passed_on_inbox_v1', columns: COLUMNS, text: rows.join(''), tag: leaseTag(log) })
+    await this.#options.lane.insert({ table: 'passed_on_inbox_v1', columns: COLUMNS, text: rows.join(''), tag: leaseTag(log) })
     for (const [to, { through }] of forwarded) this.#copies.set(to, Math.max(through, this.#copies.get(to) ?? 0))
     this.count += misrouted.length - refused.length
     return refused
   }
 
-  /** Whether these copies are settled in their own logs. Throws StoreError. */
+  /** Whether these copies are settled in their own logs. Those on a shard that does not answer are not known to be. Throws StoreError. */
   async areSettled(copies: Copies): Promise<boolean> {
-    if (copies.size === 0) return true
-    const rows = await this.#lane.query(settledLogs, { logs: [...copies.keys()] })
-    const settled = new Map(rows.map(({ log, settledThrough }) => [log, settledThrough]))
-    return [...copies].every(([log, through]) => (settled.get(log) ?? -1) >= through)
+    const { clickhouse, shard: own, lane } = this.#options
+    for (const [shard, ofShard] of groupedBy(copies, ([log]) => shardOfLog(clickhouse, log))) {
+      const logs = ofShard.map(([log]) => log)
+      const rows = await (shard === own ? lane.query(settledLogs, { logs }) : unlessUnavailable(shard.control.query(settledLogs, { logs })))
+      const settled = new Map(rows.map(({ log, settledThrough }) => [log, settledThrough]))
+      if (!ofShard.every(([log, through]) => (settled.get(log) ?? -1) >= through)) return false
+    }
+    return true
+  }
+}
+
+/** This log goes on while another one's shard is down. */
+async function unlessUnavailable<T>(rows: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await rows
+  } catch (thrown) {
+    if (thrown instanceof StoreError && thrown.fault === 'unavailable') return []
+    throw thrown
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { whyNotDistributable } from '../../sql/shards.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { type LogTopic, requireExtents } from './topic.ts'
 
@@ -25,10 +26,13 @@ export function logsOf(incarnation: Omit<Incarnation, 'starts'>): string[] {
 }
 
 /** The incarnation in force. The first one pins the partition count that the topic has now. Throws StoreError, KafkaUnavailable. */
-export async function pinIncarnation({ control }: ClickHouse, topic: LogTopic): Promise<Incarnation> {
+export async function pinIncarnation(clickhouse: ClickHouse, topic: LogTopic): Promise<Incarnation> {
+  const { control } = clickhouse
   const known = await readIncarnation(control, topic.name)
   if (known !== undefined) return known
   const extents = requireExtents(await topic.extents())
+  const reason = whyNotDistributable(clickhouse, extents.length)
+  if (reason !== undefined) throw new Error(reason)
   return insertIncarnation(control, {
     topic: topic.name,
     incarnation: 1,

@@ -1,5 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import { shardOfPartition } from '../../sql/shards.ts'
 import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import { readStoredRecords } from '../log/find-stored.ts'
@@ -7,16 +8,17 @@ import type { InDoubtRange, LogRange } from '../log/in-doubt-range.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
 import type { KnownIdentities } from '../log/known-identities.ts'
 import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
+import { partitionOfProject } from '../log/project-partition.ts'
 import { traceBatch } from '../log/trace-batch.ts'
 import { readRejectedRange } from '../rejected/rejected-events.ts'
 import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
 import { type Incarnation, logOf } from './incarnation.ts'
 import { Incident } from './incident.ts'
-import { partitionOfProject } from './project-partition.ts'
 import { KafkaUnavailable, type LogTopic, type PartitionExtent } from './topic.ts'
 
 export interface PartitionLogOptions {
   readonly clickhouse: ClickHouse
+  /** Of the shard of the partition (sql/shards.ts). */
   readonly lane: Lane
   readonly topic: LogTopic
   readonly incarnation: Incarnation
@@ -44,11 +46,12 @@ export class PartitionLog {
 
   constructor(options: PartitionLogOptions) {
     const { clickhouse, lane, incarnation, partition, identities, logger } = options
+    const shard = shardOfPartition(clickhouse, partition)
     this.#options = options
     this.partition = partition
     const scope = { partition, partitions: incarnation.partitions }
-    this.forwarded = new ForwardedEvents(options)
-    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), source: incarnation.topic, scope, identities, logger })
+    this.forwarded = new ForwardedEvents({ ...options, shard })
+    this.owned = new OwnedLog({ clickhouse, shard, lane, name: logOf(incarnation, partition), source: incarnation.topic, scope, identities, logger })
   }
 
   /** The offset that must be read next. */

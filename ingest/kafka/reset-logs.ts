@@ -1,4 +1,5 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { whyNotDistributable } from '../../sql/shards.ts'
 import { retireLog } from '../log/retire-log.ts'
 import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
 import { type PartitionExtent, requireExtents, type Topic } from './topic.ts'
@@ -41,6 +42,8 @@ export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Pro
       status: 'rejected',
       reason: `The topic has ${extents.length} partitions, fewer than the ${before.partitions} that are pinned: it was created again. Reset all logs instead.`,
     }
+  const reason = whyNotDistributable(clickhouse, extents.length)
+  if (reason !== undefined) return { status: 'rejected', reason }
   const starts = extents.map(({ begin }) => begin)
   for (const [partition, log] of logsOf(before).entries()) {
     const next = await retire(clickhouse, log, before.starts[partition] ?? 0)

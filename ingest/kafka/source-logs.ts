@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { Lane } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { shardsOf } from '../../sql/shards.ts'
 import { IS_SETTLED } from '../log/in-doubt-range.ts'
 import { HTTP_SOURCE } from '../source/source-in-force.ts'
 import { logsOf, readIncarnation } from './incarnation.ts'
@@ -29,8 +30,9 @@ export async function listSourceLogs(lane: Lane, source: string): Promise<ReadLo
  * The event logs of all other sources to which anything was or may be written: those whose lease was acquired, or, by earlier versions,
  * whose position was stored. The leases of the registry and of closings are not event logs. Throws StoreError.
  */
-export async function findLogsOfOthers(lane: Lane, source: string): Promise<string[]> {
-  const names = (await lane.query(namesOfLogs, {})).map(({ name }) => name)
+export async function findLogsOfOthers(clickhouse: ClickHouse, source: string): Promise<string[]> {
+  // Of each shard: a lease of a log is on the shard of the log.
+  const names = (await Promise.all(shardsOf(clickhouse).map(({ control }) => control.query(namesOfLogs, {})))).flat().map(({ name }) => name)
   return names.filter((name) => sourceOfLog(name) !== undefined && sourceOfLog(name) !== source).sort()
 }
 

@@ -56,7 +56,7 @@ export async function switchSource(clickhouse: ClickHouse, source: string, { lea
     }
     // An owner that acquires one of these later finds that another source is in force, and gives up.
     const retired = isInForce ? await findRetiredLogs(control) : new Set()
-    for (const log of (await findLogsOfOthers(control, source)).filter((other) => !retired.has(other))) {
+    for (const log of (await findLogsOfOthers(clickhouse, source)).filter((other) => !retired.has(other))) {
       await onStep('retire')
       // Not needed for exactness: an overtaken switch would retire logs of the source in force by now, whose owners would have to recover.
       if (!(await isLeaseHeld(clickhouse, lease))) return OVERTAKEN

@@ -1,9 +1,12 @@
 import type { Correction } from '../../metering/correction.ts'
+import { groupedBy } from '../../metering/grouped-by.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { shardOfPartition, shardsOf } from '../../sql/shards.ts'
 import { isCopyOf } from './detect-corrections.ts'
 import { findByIdentity } from './find-stored.ts'
 import { isIndexComplete } from './identity-index.ts'
 import type { Identity } from './look-up.ts'
+import { partitionOfProject } from './project-partition.ts'
 
 /** What is stored of the event that a correction names. */
 export interface CorrectedDay {
@@ -14,16 +17,25 @@ export interface CorrectedDay {
 }
 
 /** The days of the events that these corrections correct, in their order. Throws StoreError. */
-export async function findCorrectedDays(clickhouse: Pick<ClickHouse, 'reads'>, corrections: readonly Correction[]): Promise<CorrectedDay[]> {
-  const targets = corrections.map(({ projectId, corrects }): Identity => [projectId, corrects])
-  const own = corrections.map(({ projectId, eventId }): Identity => [projectId, eventId])
-  const lookUp = { lane: clickhouse.reads, indexed: await isIndexComplete(clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
-  const stored = await findByIdentity(lookUp, [...targets, ...own])
+export async function findCorrectedDays(clickhouse: ClickHouse, corrections: readonly Correction[]): Promise<CorrectedDay[]> {
+  const shards = shardsOf(clickhouse)
+  const shardOf = ({ projectId }: Correction) => shardOfPartition(clickhouse, partitionOfProject(projectId, shards.length))
+  const found = new Map<ClickHouse, Awaited<ReturnType<typeof findOnShard>>>()
+  for (const [shard, ofShard] of groupedBy(corrections, shardOf)) found.set(shard, await findOnShard(shard, ofShard))
   return corrections.map((correction) => {
     const { projectId, eventId, corrects } = correction
+    const stored = found.get(shardOf(correction))
+    if (stored === undefined) throw new Error('Every correction was looked up.')
     const first = stored.corrections.get(projectId, eventId)
     return { day: stored.events.get(projectId, corrects)?.usageDate, isCopy: first !== undefined && isCopyOf(correction, first) }
   })
+}
+
+async function findOnShard(shard: ClickHouse, corrections: readonly Correction[]) {
+  const targets = corrections.map(({ projectId, corrects }): Identity => [projectId, corrects])
+  const own = corrections.map(({ projectId, eventId }): Identity => [projectId, eventId])
+  const lookUp = { lane: shard.reads, catalogue: shard.reads, indexed: await isIndexComplete(shard), secondsMax: LOOK_UP_SECONDS_MAX }
+  return findByIdentity(lookUp, [...targets, ...own])
 }
 
 const LOOK_UP_SECONDS_MAX = 30

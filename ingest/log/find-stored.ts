@@ -20,7 +20,7 @@ export async function findStored(lookUp: LookUp, { identities, corrected, amends
     events,
     corrections,
     corrected: targets.length === 0 ? NOT_CORRECTED : await findCorrected(lookUp, { identities: targets, months, log, offset }),
-    notAmendable: amends ? await findNotAmendable(lookUp.lane) : NO_METRICS,
+    notAmendable: amends ? await findNotAmendable(lookUp.catalogue) : NO_METRICS,
     closedBatches: batches.length === 0 ? NO_BATCHES : await findClosedBatches(lookUp, { batches, log, offset }),
     window: window === undefined ? undefined : await findWindow(lookUp, { window, log, offset }),
   }

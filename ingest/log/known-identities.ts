@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { shardsOf } from '../../sql/shards.ts'
 import type { StoredRecords } from './detect-corrections.ts'
 import type { RecordsToFind } from './detect-duplicates.ts'
 import { type FilterFill, FilterScans, type IdentityScope } from './filter-scans.ts'
@@ -9,7 +10,10 @@ import { FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { completeIndex, countStored, isIndexComplete } from './identity-index.ts'
 
 export interface KnownIdentitiesOptions {
+  /** The server that has the logs. */
   readonly clickhouse: ClickHouse
+  /** The store, if the server is one of its shards (sql/shards.ts). */
+  readonly store?: ClickHouse
   readonly logger: Logger
   /** The memory that the filters of all logs share. */
   readonly filterBytesMax: number
@@ -33,7 +37,7 @@ export class KnownIdentities {
   #completing: Promise<void> | undefined
 
   constructor(options: KnownIdentitiesOptions) {
-    this.#options = { lookUpSecondsMax: LOOK_UP_SECONDS_MAX, retryMs: RETRY_MS, ...options }
+    this.#options = { store: options.clickhouse, lookUpSecondsMax: LOOK_UP_SECONDS_MAX, retryMs: RETRY_MS, ...options }
     this.#budget = new FilterBudget(options.filterBytesMax)
     this.#scans = new FilterScans(options.clickhouse.reads)
   }
@@ -46,8 +50,8 @@ export class KnownIdentities {
 
   /** Throws StoreError. */
   find(records: RecordsToFind): Promise<StoredRecords> {
-    const { clickhouse, lookUpSecondsMax } = this.#options
-    return findStored({ lane: clickhouse.reads, indexed: this.#indexed, secondsMax: lookUpSecondsMax }, records)
+    const { clickhouse, store, lookUpSecondsMax } = this.#options
+    return findStored({ lane: clickhouse.reads, catalogue: store.reads, indexed: this.#indexed, secondsMax: lookUpSecondsMax }, records)
   }
 
   /** Whether one more filter of this many identities fits into the memory. */
@@ -61,7 +65,8 @@ export class KnownIdentities {
 
   /** Roughly how many identities of the scope are stored: projects are spread over partitions by a hash. Throws StoreError. */
   async count({ partitions }: IdentityScope): Promise<number> {
-    return Math.ceil((await countStored(this.#options.clickhouse.reads)) / partitions)
+    const { clickhouse, store } = this.#options
+    return Math.ceil(((await countStored(clickhouse.reads)) * shardsOf(store).length) / partitions)
   }
 
   get retryMs(): number {

@@ -49,7 +49,7 @@ export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promis
   const rejected = rejectedText(lease, batch)
   await positioned
   if (rows.bytes.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: rows.columns, text: rows.bytes, tag })
-  if (rows.haveStates) await addStatesOfRange(lane, lease.name, batch)
+  if (rows.ofStates.size > 0) await addStatesOfRange(lane, lease.name, { ...batch, metrics: [...rows.ofStates] })
   for (const text of corrections) await lane.insert({ table: 'usage_corrections_inbox_v1', columns: CORRECTION_COLUMNS, text, tag })
   if (window !== undefined) await lane.insert({ table: 'usage_corrections_inbox_v1', ...window, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
@@ -108,19 +108,19 @@ const REJECTED_COLUMNS = [
 ]
 
 /** Only event_id is escaped, and what few events have: the other fields have alphabets without characters that need it. */
-function rowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): { columns: string[]; bytes: Buffer; haveStates: boolean } {
+function rowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): { columns: string[]; bytes: Buffer; ofStates: ReadonlySet<string> } {
   const end = `\t${log}\t${epoch}\t${owner}`
   const hasMore = records.some(({ validated }) => validated.status === 'valid' && hasMoreColumns(validated.event))
   const rows = new RowsBuffer()
-  let haveStates = false
+  const ofStates = new Set<string>()
   records.forEach(({ validated, receivedMs, offset }, index) => {
     if (validated.status !== 'valid' || verdicts[index]?.status !== 'counted') return
     const { projectId, eventId, metric, timestampMs, value, hasState } = validated.event
-    if (hasState === true) haveStates = true
+    if (hasState === true) ofStates.add(metric)
     const more = hasMore ? moreFields(validated.event) : ''
     rows.add(`${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}${more}\n`)
   })
-  return { columns: hasMore ? [...ROW_COLUMNS, ...MORE_COLUMNS] : ROW_COLUMNS, bytes: rows.toBuffer(), haveStates }
+  return { columns: hasMore ? [...ROW_COLUMNS, ...MORE_COLUMNS] : ROW_COLUMNS, bytes: rows.toBuffer(), ofStates }
 }
 
 function hasMoreColumns({ labels, text, correctionBatch }: UsageEvent): boolean {

@@ -35,6 +35,8 @@ export type Identity = readonly [projectId: string, eventId: string]
 
 export interface LookUp {
   readonly lane: Pick<Lane, 'query'>
+  /** Where the metrics are: with several shards, not on that of the log. */
+  readonly catalogue: Pick<Lane, 'query'>
   /** Whether the index of identities is complete. Otherwise raw is searched for each identity: exact, but it reads most of raw. */
   readonly indexed: boolean
   /** How long one query may take. If it takes longer, the identities are looked up in smaller groups. */

@@ -12,11 +12,15 @@ import { type Batch, writeBatch } from './log-writer.ts'
 import { repairRollup } from './reconcile.ts'
 import { REJECTED_BYTES_PER_DAY_MAX, RejectedQuota } from './rejected-quota.ts'
 import { RequestedRepairs } from './requested-repairs.ts'
+import { readMetricsOfStates } from './usage-states.ts'
 import { noteTime, publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
+  /** The store, for what is not the log's own: which source is in force, and what audits request. */
   readonly clickhouse: ClickHouse
-  /** Runs this log's statements one after another, beside those of other logs. */
+  /** The server that has the log, of a store with several (sql/shards.ts): there are its lease and all that is written under it. */
+  readonly shard: ClickHouse
+  /** Of the shard. Runs this log's statements one after another, beside those of other logs. */
   readonly lane: Lane
   readonly name: string
   /** To which the log belongs. It is counted only while its source is in force. */
@@ -54,7 +58,7 @@ export class OwnedLog {
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
-    this.#requestedRepairs = new RequestedRepairs(options)
+    this.#requestedRepairs = this.#newRequestedRepairs()
     this.#filter = new LogFilter(options)
     this.#rejectedQuota = new RejectedQuota(options.rejectedBytesPerDayMax ?? REJECTED_BYTES_PER_DAY_MAX)
   }
@@ -90,10 +94,10 @@ export class OwnedLog {
    * is a sign of trouble, a requested replay or a rebalance of the group is not.
    */
   async acquire(cause: AcquireCause = 'error'): Promise<InDoubtRange | undefined> {
-    const { clickhouse, lane, name, identities } = this.#options
+    const { shard, lane, name, identities } = this.#options
     // Not to take a lease in vain; what decides is the check after it.
     await this.#requireSource()
-    const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
+    const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(shard, name)
     if (holder !== undefined && !this.#ownNames.has(holder)) {
       this.#lease = undefined
       this.#ownNames.clear()
@@ -102,7 +106,7 @@ export class OwnedLog {
     // Remembered before it is sent: if the answer is lost, the stored row must not pass as another process's.
     const owner = newOwnerName()
     this.#ownNames.add(owner)
-    const outcome = await acquireLease(clickhouse, name, { owner })
+    const outcome = await acquireLease(shard, name, { owner })
     this.#ownNames = new Set([owner])
     if (outcome.status === 'outranked') throw new LogLost(name)
     // After the lease: a switch of the source that has begun before is seen here, and a later one finds the lease and acquires it.
@@ -114,7 +118,7 @@ export class OwnedLog {
     if (!this.#mayKeepFilter(outcome.lease)) await this.#filter.restart()
     if (this.#lease !== undefined && cause === 'error') this.#counts.reacquisitions += 1
     this.#lease = outcome.lease
-    this.#requestedRepairs = new RequestedRepairs(this.#options)
+    this.#requestedRepairs = this.#newRequestedRepairs()
     this.#asOfMs = range?.asOfMs ?? this.#asOfMs
     return range
   }
@@ -162,7 +166,9 @@ export class OwnedLog {
   /** Repairs the rollup of the log's in-doubt range; of a settled range nothing is read. Throws StoreError. */
   async reconcileRollup({ first, through, settled }: InDoubtRange): Promise<void> {
     if (settled) return
-    const repaired = await repairRollup(this.#options.lane, this.lease, { first, through })
+    const { clickhouse, shard, lane } = this.#options
+    const metricsOfStates = shard === clickhouse ? undefined : await readMetricsOfStates(clickhouse.control)
+    const repaired = await repairRollup(lane, this.lease, { first, through, metricsOfStates })
     this.#counts.repairedKeys += repaired
     if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, first, through }, 'the last batch was stored in part; its rollup is repaired')
   }
@@ -197,7 +203,7 @@ export class OwnedLog {
   async repeatWatermark(): Promise<void> {
     const last = this.#published
     if (last === undefined || last.lease !== this.#lease || last.watermark.released || this.#publishing !== undefined) return
-    await this.#publish(this.#options.clickhouse.control, last.lease, last.watermark)
+    await this.#publish(this.#options.shard.control, last.lease, last.watermark)
   }
 
   async #publish(lane: Lane, lease: Lease, watermark: Omit<Watermark, 'number'>): Promise<void> {
@@ -208,6 +214,11 @@ export class OwnedLog {
     } finally {
       this.#publishing = undefined
     }
+  }
+
+  #newRequestedRepairs(): RequestedRepairs {
+    const { clickhouse, shard, lane, logger } = this.#options
+    return new RequestedRepairs({ requests: shard === clickhouse ? lane : clickhouse.control, lane, logger })
   }
 
   /** Ends what still runs in the background. */

@@ -13,11 +13,14 @@ import { addStatesOfRange } from './usage-states.ts'
  * raw has. For a log that nobody reads on, such as one that is retired; an OwnedLog does the same in two steps. Reads nothing if the
  * range is settled. Throws StoreError.
  */
-export async function reconcileRange(lane: Lane, lease: Lease, range: InDoubtRange): Promise<void> {
+export async function reconcileRange(lane: Lane, lease: Lease, range: RangeToRepair & Pick<InDoubtRange, 'settled'>): Promise<void> {
   if (range.settled) return
   await indexRange(lane, lease.name, range)
   await repairRollup(lane, lease, range)
 }
+
+/** `metricsOfStates` is needed if the catalogue is on another server (usage-states.ts). */
+export type RangeToRepair = LogRange & { readonly metricsOfStates?: readonly string[] | undefined }
 
 /**
  * Repairs the rollup of a log's last batch after its lease was acquired. The statements of previous owners are killed by then
@@ -31,11 +34,11 @@ export async function reconcileRange(lane: Lane, lease: Lease, range: InDoubtRan
  * The states of the kinds `last` and `unique` are added again from the range's events, whether they are missing or not: that changes nothing.
  * Returns how many (project, day, metric) were repaired. Throws StoreError.
  */
-export async function repairRollup(lane: Lane, lease: Lease, { first, through }: LogRange): Promise<number> {
+export async function repairRollup(lane: Lane, lease: Lease, { first, through, metricsOfStates }: RangeToRepair): Promise<number> {
   const { name: log } = lease
   const days = (await lane.query(daysOfRange, { log, first, through })).map(({ usageDate }) => usageDate)
   if (days.length === 0) return 0
-  await addStatesOfRange(lane, log, { first, through })
+  await addStatesOfRange(lane, log, { first, through, metrics: metricsOfStates })
   const differing = (await lane.query(daysThatDiffer, { log, days })).map(({ usageDate }) => usageDate)
   const keys = differing.length === 0 ? [] : await lane.query(keysOfRange, { log, first, through, days: differing })
   const differences = await findDifferences(lane, { log, keys, secondsMax: SECONDS_MAX })

@@ -7,6 +7,9 @@ import { queryOne } from '../../sql/query-one.ts'
 import { addDifferences, findDifferences, noteChanges, type RollupDifference } from './rollup-differences.ts'
 
 export interface RequestedRepairsOptions {
+  /** Of the store: there are the requests. */
+  readonly requests: Pick<Lane, 'query'>
+  /** Of the log. */
   readonly lane: Lane
   readonly logger: Logger
 }
@@ -60,12 +63,12 @@ export class RequestedRepairs {
    * after a later one. Requests of the last minute before the newest known one are therefore handled again, which changes nothing.
    */
   async #findDifferences(log: string): Promise<{ days: string[]; differences: RollupDifference[] } | undefined> {
-    const { lane } = this.#options
-    const requested = await queryOne(lane, repairRequests, { log })
+    const { requests, lane } = this.#options
+    const requested = await queryOne(requests, repairRequests, { log })
     const before = this.#handled
     if (requested.requests === (before?.requests ?? 0)) return undefined
     this.#handled = requested
-    const keys = await lane.query(requestedKeys, { log, sinceMs: before === undefined ? 0 : before.newestMs - LOOK_BACK_MS })
+    const keys = await requests.query(requestedKeys, { log, sinceMs: before === undefined ? 0 : before.newestMs - LOOK_BACK_MS })
     if (keys.length === 0) return undefined
     const differences = await findDifferences(lane, { log, keys, secondsMax: RECOUNT_SECONDS_MAX })
     const days = before === undefined ? keys : differences.filter((key) => key.rollupIsAhead === 0)

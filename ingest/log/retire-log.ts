@@ -1,7 +1,9 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { acquireLease, isRetiredEpoch, type Lease } from '../../sql/lease.ts'
+import { shardOfLog } from '../../sql/shards.ts'
 import { type InDoubtRange, readInDoubtRange } from './in-doubt-range.ts'
 import { reconcileRange } from './reconcile.ts'
+import { readMetricsOfStates } from './usage-states.ts'
 import { publishWatermark } from './watermark.ts'
 
 /**
@@ -10,12 +12,14 @@ import { publishWatermark } from './watermark.ts'
  * batch; undefined for a log without one. Throws StoreError.
  */
 export async function retireLog(clickhouse: ClickHouse, log: string, { permanently }: { permanently: boolean }): Promise<InDoubtRange | undefined> {
-  const lease = await acquireForCertain(clickhouse, log, permanently)
+  const shard = shardOfLog(clickhouse, log)
+  const lease = await acquireForCertain(shard, log, permanently)
   if (lease === undefined) return undefined
-  const { control } = clickhouse
+  const { control } = shard
   const range = await readInDoubtRange(control, log)
   if (range === undefined) return undefined
-  await reconcileRange(control, lease, range)
+  const metricsOfStates = shard === clickhouse || range.settled ? undefined : await readMetricsOfStates(clickhouse.control)
+  await reconcileRange(control, lease, { ...range, metricsOfStates })
   // A range that is in doubt stays so: what raw lacks of it is counted when the log goes on.
   const settledThrough = range.settled ? range.through : range.first - 1
   await publishWatermark(control, lease, { asOfMs: range.asOfMs, settledThrough, released: true, number: 1 })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
+import { firstShardOf, shardsOf } from '../../sql/shards.ts'
 
 export interface DroppedMonth {
   readonly month: Month
@@ -15,12 +16,13 @@ export interface DroppedMonth {
  * 3. The events, month by month.
  * Throws StoreError.
  */
-export async function dropRejected({ work }: ClickHouse, before: Month): Promise<DroppedMonth[]> {
+export async function dropRejected(clickhouse: ClickHouse, before: Month): Promise<DroppedMonth[]> {
   const first = `${before}-01`
-  const months = await work.query(rejectedPerMonth, { before: first })
-  await work.execute(dropPlaces, { before: first })
-  await work.execute(dropResends, { before: first })
-  for (const { partition } of months) await work.execute(dropMonth, { partition })
+  const months = await clickhouse.work.query(rejectedPerMonth, { before: first })
+  // Each shard has the rejected events of its own logs; when they were resent is stored on the first one.
+  for (const { work } of shardsOf(clickhouse)) await work.execute(dropPlaces, { before: first })
+  await firstShardOf(clickhouse).work.execute(dropResends, { before: first })
+  for (const { partition } of months) for (const { work } of shardsOf(clickhouse)) await work.execute(dropMonth, { partition })
   return months.map(({ month, events }) => ({ month, events }))
 }
 

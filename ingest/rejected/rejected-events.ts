@@ -121,7 +121,7 @@ const rejectedAtPlaces = defineQuery({
           toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
           if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
         FROM rejected_events_v1 AS rejected FINAL
-        LEFT JOIN (
+        GLOBAL LEFT JOIN (
           SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1
           WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))} GROUP BY log, offset
         ) AS resends USING (log, offset)

@@ -12,6 +12,7 @@ export type LockOutcome = { status: 'locked'; leases: readonly [Lease, ...Lease[
  * is alive. The in-doubt ranges of the logs stay in doubt, and their next owners reconcile them. Throws StoreError.
  */
 export async function lockAllLogs(clickhouse: ClickHouse, lockedLease: Lease | undefined): Promise<LockOutcome> {
+  if (clickhouse.shards !== undefined) return { status: 'rejected', reason: NOT_WITH_SHARDS }
   const host = await findLiveProcess(clickhouse, lockedLease)
   if (host !== undefined) return { status: 'rejected', reason: `${host} counts events. ${STOP_IT}` }
   const partitionLogs = await findLogsInForce(clickhouse.control)
@@ -33,6 +34,8 @@ export async function findLostLease(clickhouse: ClickHouse, leases: readonly Lea
 }
 
 export const STOP_IT = `Stop it first: \`meterline ingest\`, then try again; or \`meterline start\`, then run \`meterline rebuild --offline\`. After a crash, wait ${OWNER_TIMEOUT_MS / 1000} s.`
+
+const NOT_WITH_SHARDS = 'A month of a store that is distributed over several servers cannot be rebuilt yet.'
 
 function lostTo(log: string): LockOutcome {
   return { status: 'rejected', reason: `Another process took over the log ${log} at this moment. ${STOP_IT}` }

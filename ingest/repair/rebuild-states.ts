@@ -29,7 +29,7 @@ const emptyRebuiltStates = defineStatement({
 /** Once for each identity. */
 const computeMonth = defineStatement({
   name: 'compute_states_of_month',
-  sql: `INSERT INTO rebuilt_usage_states_per_day_v1 ${STATE_COLUMNS} ${statesOfRaw(IN_MONTH, 'FINAL')}`,
+  sql: `INSERT INTO rebuilt_usage_states_per_day_v1 ${STATE_COLUMNS} ${statesOfRaw(IN_MONTH, { final: 'FINAL' })}`,
   params: Span,
   settings: LONG,
 })

@@ -141,6 +141,25 @@ describe('weak and misspelt configuration', () => {
     expect(errorsOf({ CLICKHOUSE_PASSWORD: 'x', CLICKHOUSE_URL: 'http://u:p@store:8123' }, 'migrate')).toEqual([expect.stringContaining('set one of them')])
   })
 
+  test('CLICKHOUSE_URLS is an ordered list of different servers with one database, and needs Kafka if it has several', () => {
+    const urls = 'http://one:8123/usage, http://two:8123/usage'
+    expect(readConfig({ CLICKHOUSE_URLS: urls }, 'migrate')).toMatchObject({
+      CLICKHOUSE_URL: 'http://one:8123/usage',
+      CLICKHOUSE_URLS: ['http://one:8123/usage', 'http://two:8123/usage'],
+      CLICKHOUSE_CLUSTER: 'meterline',
+    })
+    expect(errorsOf({ CLICKHOUSE_URLS: urls }, 'ingest')).toEqual([
+      expect.stringContaining('KAFKA_BROKERS: is required when CLICKHOUSE_URLS lists several servers'),
+    ])
+    expect(errorsOf({ CLICKHOUSE_URLS: urls, CLICKHOUSE_URL: 'http://one:8123' }, 'migrate')).toEqual([expect.stringContaining('set beside CLICKHOUSE_URL')])
+    expect(errorsOf({ CLICKHOUSE_URLS: 'http://one:8123/a,http://two:8123/b' }, 'migrate')).toEqual([expect.stringContaining('the same database')])
+    expect(errorsOf({ CLICKHOUSE_URLS: 'http://one:8123,http://one:8123' }, 'migrate')).toEqual([expect.stringContaining('lists a server twice')])
+    expect(errorsOf({ CLICKHOUSE_URLS: 'one:8123' }, 'migrate')).toEqual([expect.stringContaining('must be a list of http or https URLs')])
+    expect(errorsOf({ CLICKHOUSE_URLS: 'http://one:8123,http://u:p@two:8123', CLICKHOUSE_PASSWORD: 'x' }, 'migrate')).toEqual([
+      expect.stringContaining('set one of them'),
+    ])
+  })
+
   test('variables that look like misspelt ones are named, and those of other programs are not', () => {
     const misspelt = { RATE_LIMT_PER_MINUTE: '1', ADMIN_TOKENFILE: 'x', CLICKHOUSE_URI: 'x', KAFKA_BROKER: 'x' }
     expect(misspeltVariables(misspelt)).toEqual([

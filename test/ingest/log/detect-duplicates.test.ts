@@ -41,7 +41,7 @@ async function detect(records: LogRecord[], stored?: LogRecord) {
   const lookedUp: Identity[] = []
   const { verdicts, newHashes } = await detectDuplicates(records, filter, (toFind) => {
     lookedUp.push(...toFind.identities)
-    return findStored({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind)
+    return findStored({ lane: store.clickhouse.reads, catalogue: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind)
   })
   return { outcomes: verdicts.map((verdict) => (verdict.status === 'rejected' ? verdict.rejection.reason : verdict.status)), lookedUp, newHashes }
 }
@@ -90,7 +90,7 @@ test('P6: the message of a conflict advises nothing that bills twice: it has the
   const messageOf = async (first: object, second: object) => {
     const records = [record(0, first), record(1, second)]
     const { verdicts } = await detectDuplicates(records, undefined, (toFind) =>
-      findStored({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind),
+      findStored({ lane: store.clickhouse.reads, catalogue: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind),
     )
     return verdicts[1]?.status === 'rejected' ? verdicts[1].rejection.message : ''
   }

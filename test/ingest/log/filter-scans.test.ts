@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import { FilterScans } from '../../../ingest/log/filter-scans.ts'
 import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
 import { hashIdentity } from '../../../ingest/log/identity-hash.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import { OwnedLog } from '../../../ingest/log/owned-log.ts'
+import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
 import type { Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
@@ -57,7 +57,7 @@ test('a fill that fails in the middle starts again with an empty filter, so that
   }
   const identities = new KnownIdentities({ clickhouse: { ...clickhouse, reads }, logger: quiet, filterBytesMax: 2 ** 24, retryMs: 1 })
   const scope = { partition: 0, partitions: 1 }
-  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: 'http', source: 'http', scope, identities, logger: quiet })
+  const owned = new OwnedLog({ clickhouse, shard: clickhouse, lane: clickhouse.ingest, name: 'http', source: 'http', scope, identities, logger: quiet })
   await owned.acquire()
   await untilSo(async () => owned.stats().filterComplete)
   expect(failures).toBe(-1)

@@ -35,7 +35,7 @@ async function httpOwner(project?: string): Promise<OwnedLog> {
   const { clickhouse } = store
   const identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: 2 ** 24 })
   const scope = { partition: 0, partitions: 1 }
-  const owner = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, source: HTTP_LOG, scope, identities, logger })
+  const owner = new OwnedLog({ clickhouse, shard: clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, source: HTTP_LOG, scope, identities, logger })
   const range = await owner.acquire()
   if (range !== undefined) await owner.reconcileRollup(range)
   if (project !== undefined) await append(owner, project, ['a', 'b'])

@@ -59,22 +59,36 @@ export interface ClickHouseServerOptions {
   readonly port?: number
   /** Whether `dataDir` is removed when the server ends. */
   readonly temporary?: boolean
+  readonly native?: NativeInterface
+}
+
+/** The interface through which other servers read this one. */
+export interface NativeInterface {
+  readonly port: number
+  /** XML for the configuration of the server. */
+  readonly configuration: string
+  /**
+   * Called when the server ends itself (SIGABRT). With its native interface this one does now and then, at the end of a connection; a server
+   * that only has HTTP never did.
+   */
+  readonly onAborted: () => void
 }
 
 /**
  * Starts ClickHouse with its own HTTP interface, on the loopback interface and in its own process, which ends with this one. Throws
  * with its output if it ends before it listens.
  */
-export async function startClickHouseServer({ dataDir, port, temporary = false }: ClickHouseServerOptions): Promise<ClickHouseServer> {
+export async function startClickHouseServer({ dataDir, port, temporary = false, native }: ClickHouseServerOptions): Promise<ClickHouseServer> {
   const listening = port ?? (await freePort())
   const [config, ready] = [join(dataDir, 'config.xml'), join(dataDir, 'listening')]
   mkdirSync(dataDir, { recursive: true })
-  writeFileSync(config, configOf(config))
+  writeFileSync(config, configOf(config, native?.configuration))
   addDatabaseUsers(dataDir)
   rmSync(ready, { force: true })
   const { PATH = '', HOME = '' } = process.env
-  const server = ['--config-file', config, `--path=${dataDir}`, `--http_port=${listening}`, '--listen_host=127.0.0.1', '--query', statementsOf(ready)]
-  const child = spawnBound([process.execPath, '--import', 'tsx', MAIN, ...server], {
+  const server = ['--config-file', config, `--path=${dataDir}`, `--http_port=${listening}`, '--listen_host=127.0.0.1']
+  const started = [...server, ...(native === undefined ? [] : [`--tcp_port=${native.port}`]), '--query', statementsOf(ready, native !== undefined)]
+  const child = spawnBound([process.execPath, '--import', 'tsx', MAIN, ...started], {
     cwd: ROOT,
     env: { PATH, HOME },
     ...(temporary && { temporaryDirectory: dataDir }),
@@ -86,6 +100,9 @@ export async function startClickHouseServer({ dataDir, port, temporary = false }
   })
   ended.catch(() => {})
   await Promise.race([untilWritten(ready), ended])
+  child.on('exit', (_, signal) => {
+    if (signal === 'SIGABRT') native?.onAborted()
+  })
   return { url: `http://127.0.0.1:${listening}`, kill: () => endProcess(child, 'SIGKILL') }
 }
 
@@ -96,19 +113,20 @@ const CHECK_EVERY_MS = 20
 const SLEEP_SECONDS = 3
 
 /** The file is written once the server listens. The last statement never ends, so that the server does not either. */
-function statementsOf(ready: string): string {
-  return `SYSTEM START LISTEN HTTP;
+function statementsOf(ready: string, isNative: boolean): string {
+  return `SYSTEM START LISTEN HTTP;${isNative ? ' SYSTEM START LISTEN TCP;' : ''}
     SELECT getServerPort('http_port') INTO OUTFILE '${ready}' FORMAT TabSeparated;
     SELECT sleepEachRow(${SLEEP_SECONDS}) FROM system.numbers SETTINGS max_block_size = 1 FORMAT Null`
 }
 
 /** A server that is started with a configuration reads its users from a file too; it is the same one. */
-function configOf(path: string): string {
+function configOf(path: string, more = ''): string {
   const local = '<networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>'
   return `<clickhouse>
     <users_config>${path}</users_config>
     <profiles><default/></profiles>
     <quotas><default/></quotas>
+    ${more}
     <users>
       <default><password/>${local}</default>
       <${READER}><password>${READER}</password>${local}<grants><query>GRANT SELECT ON *.*</query></grants></${READER}>

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import type { ClickHouse, Lane } from './clickhouse.ts'
+import { StoreError } from './errors.ts'
+import { defineQuery } from './query.ts'
+
+/** The place of a server in the ordered list, counted from 1. */
+export interface Place {
+  readonly shard: number
+  readonly shards: number
+}
+
+/** Checks that a store of one server is not a shard of a store of several: its totals would lack those of the others. Throws StoreError. */
+export async function requireWhole({ control }: ClickHouse): Promise<void> {
+  const [own] = await readPinned(control)
+  if (own === undefined) return
+  throw new StoreError(
+    'fault',
+    `This ClickHouse server is shard ${own.shard} of ${own.shards} of one store, so its usage is not complete. Set CLICKHOUSE_URLS to the list of all ${own.shards} servers, in their order.`,
+  )
+}
+
+/** The places that a server knows: its own, and the first server those of all, in their order. Throws StoreError. */
+export function readPinned(lane: Lane): Promise<(Place & { readonly installation: string })[]> {
+  return lane.query(pinnedPlaces, {})
+}
+
+const pinnedPlaces = defineQuery({
+  name: 'pinned_places',
+  sql: 'SELECT DISTINCT shard, shards, installation FROM shards_v1 ORDER BY shard',
+  params: z.object({}),
+  row: z.object({ shard: z.number(), shards: z.number(), installation: z.string() }),
+})

@@ -1,0 +1,44 @@
+import type { ClickHouse } from './clickhouse.ts'
+
+/**
+ * Where an event log is, in a store of several servers (docs/design/shards.md). A log is whole on one shard: lease, positions, events, rollup,
+ * rejected events and the index of identities. Everything that the owner of a log reads or writes of it goes there, so the fence and the
+ * look-up of duplicates are those of one server.
+ *
+ * The shard of a project is its hash modulo the number of shards. Its log is the partition of the same hash modulo the number of partitions.
+ * So the number of partitions must be a multiple of that of the shards: otherwise a partition would have projects of two shards. A topic with
+ * another multiple leaves every project where it is.
+ */
+export function shardOfPartition(clickhouse: ClickHouse, partition: number): ClickHouse {
+  const shards = shardsOf(clickhouse)
+  const shard = shards[partition % shards.length]
+  if (shard === undefined) throw new Error(`There is no shard for partition ${partition}.`)
+  return shard
+}
+
+/** The shard of a log by its name, which ends with its partition. The log of HTTP without Kafka is on a store of one server. */
+export function shardOfLog(clickhouse: ClickHouse, log: string): ClickHouse {
+  const partition = /\/(\d+)$/.exec(log)?.[1]
+  if (clickhouse.shards !== undefined && partition === undefined) throw new Error(`The log ${log} is on no shard.`)
+  return shardOfPartition(clickhouse, Number(partition ?? 0))
+}
+
+/** All servers that have event logs, in their order; the store itself if it is one server. */
+export function shardsOf(clickhouse: ClickHouse): readonly ClickHouse[] {
+  return clickhouse.shards ?? [clickhouse]
+}
+
+/**
+ * The server of everything that has one place, with its own tables. Only what concerns the tables themselves, such as their partitions, needs
+ * it: with several shards the store's own lanes see the tables of all of them.
+ */
+export function firstShardOf(clickhouse: ClickHouse): ClickHouse {
+  return clickhouse.shards?.[0] ?? clickhouse
+}
+
+/** Why a topic with this number of partitions cannot be distributed over the shards; undefined if it can. */
+export function whyNotDistributable(clickhouse: ClickHouse, partitions: number): string | undefined {
+  const { length: shards } = shardsOf(clickhouse)
+  if (partitions % shards === 0) return undefined
+  return `The topic has ${partitions} partitions, and CLICKHOUSE_URLS lists ${shards} shards. The number of partitions must be a multiple of the number of shards, because a project is on the shard of its partition.`
+}
