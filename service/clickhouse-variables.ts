@@ -38,7 +38,7 @@ export interface ConfigProblem {
 /** The first server of a list has all but the other servers' event logs, so it is the server wherever one is meant. */
 export function withFirstServer(given: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const first = given['CLICKHOUSE_URLS']?.split(',')[0]?.trim()
-  return first === undefined || !URL.canParse(first) ? given : { CLICKHOUSE_URL: first, ...given }
+  return first === undefined || !isHttpUrl(first) ? given : { CLICKHOUSE_URL: first, ...given }
 }
 
 /** The log of HTTP without Kafka is one log, so it cannot be distributed. */

@@ -39,6 +39,8 @@ export interface Lane {
   insert(insert: Insert): Promise<void>
   /** Runs a statement that returns nothing, such as DDL or KILL, and waits for it at most `secondsMax`. Throws StoreError. */
   command(sql: string, secondsMax?: number): Promise<void>
+  /** Of a lane that reads several shards: the shard of a project. If one of them does not answer, the projects of the others can still be read. */
+  readonly shardOfProject?: (projectId: string) => number
 }
 
 export interface Insert {

@@ -1,3 +1,4 @@
+import { partitionOfProject } from '../metering/project-partition.ts'
 import { type ClickHouse, type Lane, openClickHouse } from './clickhouse.ts'
 import { COORDINATING_SETTINGS, coordinatingDatabaseOf } from './coordinating-database.ts'
 import { StoreError } from './errors.ts'
@@ -23,7 +24,8 @@ export async function openShards({ urls }: ShardsToOpen): Promise<ClickHouse> {
     const close = async () => {
       for (const each of [...others, coordinating, first]) await each.close()
     }
-    return { ...coordinating, shards: [first, ...others], close }
+    const reads: Lane = { ...coordinating.reads, shardOfProject: (projectId) => partitionOfProject(projectId, urls.length) }
+    return { ...coordinating, reads, shards: [first, ...others], close }
   } catch (thrown) {
     await first.close()
     throw thrown

@@ -1,5 +1,6 @@
 import { setTimeout as pause, setImmediate as turnOfOthers } from 'node:timers/promises'
 import { z } from 'zod'
+import { groupedBy } from '../metering/grouped-by.ts'
 import type { Lane } from './clickhouse.ts'
 import { StoreError, type StoreFault } from './errors.ts'
 import type { Query } from './query.ts'
@@ -28,13 +29,15 @@ const GATHERING_MS_MAX = 10
  * than because the store does not answer, each key is read on its own: the limits and errors of a call are its own. Throws StoreError.
  */
 export function readByKey<P extends KeyedParams, R extends KeyedRow>(
-  lane: Pick<Lane, 'query'>,
+  lane: ReadingLane,
   query: Query<P, R>,
   { key, ...params }: KeyOf<P>,
 ): Promise<readonly z.output<R>[]> {
   const read = async (keys: readonly string[]) => byKey(query, keys, await lane.query(query, { ...params, keys: [...keys] } as unknown as z.input<P>))
   return sharedStatement(lane, query, params, read).read(key)
 }
+
+type ReadingLane = Pick<Lane, 'query' | 'shardOfProject'>
 
 /** The same for a query without a key: calls with the same parameters share a statement. Throws StoreError. */
 export function readShared<P extends z.ZodObject, R extends z.ZodObject>(
@@ -78,7 +81,7 @@ type Read<R> = (keys: readonly string[]) => Promise<ReadonlyMap<string, readonly
 /** By lane and query: what runs now, by the parameters that its keys have in common. */
 const running = new WeakMap<object, WeakMap<object, Map<string, SharedStatement<unknown>>>>()
 
-function sharedStatement<R>(lane: object, query: object, params: unknown, read: Read<R>): SharedStatement<R> {
+function sharedStatement<R>(lane: ReadingLane, query: object, params: unknown, read: Read<R>): SharedStatement<R> {
   const ofLane = running.get(lane) ?? new WeakMap<object, Map<string, SharedStatement<unknown>>>()
   running.set(lane, ofLane)
   const ofQuery = ofLane.get(query) ?? new Map<string, SharedStatement<unknown>>()
@@ -86,7 +89,7 @@ function sharedStatement<R>(lane: object, query: object, params: unknown, read: 
   const id = JSON.stringify(params)
   const known = ofQuery.get(id) as SharedStatement<R> | undefined
   if (known !== undefined) return known
-  const added = new SharedStatement(read, () => ofQuery.delete(id))
+  const added = new SharedStatement(read, { shardOf: lane.shardOfProject, ended: () => ofQuery.delete(id) })
   ofQuery.set(id, added as SharedStatement<unknown>)
   return added
 }
@@ -99,12 +102,14 @@ interface Call<R> {
 /** One query with its parameters: what runs, and the calls that wait for the next statement. */
 class SharedStatement<R> {
   readonly #read: Read<R>
+  readonly #shardOf: Lane['shardOfProject']
   readonly #ended: () => void
   readonly #waiting = new Map<string, Call<R>[]>()
   #isRunning = false
 
-  constructor(read: Read<R>, ended: () => void) {
+  constructor(read: Read<R>, { shardOf, ended }: { readonly shardOf: Lane['shardOfProject']; readonly ended: () => void }) {
     this.#read = read
+    this.#shardOf = shardOf
     this.#ended = ended
   }
 
@@ -137,9 +142,18 @@ class SharedStatement<R> {
       const found = await this.#read([...taken.keys()])
       for (const [key, calls] of taken) for (const { resolve } of calls) resolve(found.get(key) ?? [])
     } catch (thrown) {
-      if (taken.size === 1 || isOfStore(thrown)) for (const { reject } of [...taken.values()].flat()) reject(thrown)
+      const ofShards = isOfStore(thrown) ? this.#byShard(taken) : []
+      if (ofShards.length > 1) await Promise.all(ofShards.map((ofShard) => this.#answer(ofShard)))
+      else if (taken.size === 1 || isOfStore(thrown)) for (const { reject } of [...taken.values()].flat()) reject(thrown)
       else await this.#answerEach(taken)
     }
+  }
+
+  /** A shard that does not answer must not take those with it whose keys shared its statement. */
+  #byShard(taken: ReadonlyMap<string, readonly Call<R>[]>): ReadonlyMap<string, readonly Call<R>[]>[] {
+    const shardOf = this.#shardOf
+    if (shardOf === undefined) return []
+    return [...groupedBy(taken, ([key]) => shardOf(key)).values()].map((ofShard) => new Map(ofShard))
   }
 
   /** Two that take too long say that the machine is busy, and not that a key is large: the others are rejected, and may be sent again. */

@@ -1,12 +1,12 @@
 import type { Correction } from '../../metering/correction.ts'
 import { groupedBy } from '../../metering/grouped-by.ts'
+import { partitionOfProject } from '../../metering/project-partition.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { shardOfPartition, shardsOf } from '../../sql/shards.ts'
 import { isCopyOf } from './detect-corrections.ts'
 import { findByIdentity } from './find-stored.ts'
 import { isIndexComplete } from './identity-index.ts'
 import type { Identity } from './look-up.ts'
-import { partitionOfProject } from './project-partition.ts'
 
 /** What is stored of the event that a correction names. */
 export interface CorrectedDay {

@@ -152,3 +152,22 @@ test('calls of a query without keys share a statement if their parameters are eq
   expect(await Promise.all([read(1), read(1), read(1), read(2)])).toEqual([2, 2, 2, 3])
   expect(statements).toHaveLength(2)
 })
+
+test('with several shards, one that does not answer rejects only the calls of its own projects', async () => {
+  const { lane, statements } = counted({
+    query: async (of, params) => {
+      if ((params as { keys: string[] }).keys.some((key) => Number(key) % 2 === 1)) throw new StoreError('unavailable', 'The second shard is down.')
+      return store.clickhouse.reads.query(of, params)
+    },
+  })
+  const reading = { ...lane, shardOfProject: (key: string) => Number(key) % 2 }
+  const read = async (key: string) => (await readByKey(reading, squares, { key, factor: 1 })).map(({ square }) => square)
+  const outcomes = await oneThenOthers(read, statements, ['2', '3', '4', '5', '6'])
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'])
+  expect(valuesOf(outcomes)).toEqual([[4], [16], [36]])
+  expect(statements.slice(0, 2)).toEqual([['2'], ['3', '4', '5', '6']])
+  expect(statements.slice(2).sort()).toEqual([
+    ['3', '5'],
+    ['4', '6'],
+  ])
+})

@@ -1,6 +1,6 @@
 import { CompressionTypes, Kafka, logLevel, type Message } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { HAS_KCAT, produceWithKcat } from '../../support/kafka/kcat.ts'

@@ -1,6 +1,6 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { HAS_KAFKA_NODES, type KafkaNode, startTwoKafkaNodes } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'

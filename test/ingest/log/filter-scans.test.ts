@@ -4,7 +4,7 @@ import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filte
 import { hashIdentity } from '../../../ingest/log/identity-hash.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import { OwnedLog } from '../../../ingest/log/owned-log.ts'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import type { Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { type ClickHouseCluster, startClickHouseCluster } from '../../support/engines/clickhouse-cluster.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { makeEvent } from '../../support/kafka/kafka-service.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { LINKS_MAX } from '../../../service/tracing/record-spans.ts'
 import { attributeOf, type CollectedSpan, startTraceCollector, type TraceCollector } from '../../support/clients/trace-collector.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'

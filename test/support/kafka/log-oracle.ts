@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { isMetricName } from '../../../metering/metrics.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'

@@ -1,6 +1,6 @@
 import { readRecord } from '../../../ingest/kafka/event-record.ts'
 import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent, ProduceOutcome } from '../../../ingest/kafka/topic.ts'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { DOCUMENTED_METRICS, type MetricKinds } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../clients/client.ts'
 

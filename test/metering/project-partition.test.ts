@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { Partitioners } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { partitionOfProject } from '../../../ingest/log/project-partition.ts'
-import { defineQuery } from '../../../sql/query.ts'
-import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { partitionOfProject } from '../../metering/project-partition.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
 
 let store: TestStore
 beforeAll(async () => {
