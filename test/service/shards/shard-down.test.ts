@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { partitionOfProject } from '../../../metering/project-partition.ts'
+import { defineQuery } from '../../../sql/query.ts'
 import { type ClickHouseCluster, startClickHouseCluster } from '../../support/engines/clickhouse-cluster.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { makeEvent } from '../../support/kafka/kafka-service.ts'
@@ -35,7 +37,13 @@ describe.skipIf(!HAS_KAFKA)('a shard that is down', () => {
     await billing.untilComplete()
     expect([await totalOf(onFirst), await totalOf(onSecond)]).toEqual(['1', '10'])
 
+    // During a query.
+    const { work, shards } = billing.service.clickhouse
+    const reading = expect(work.query(slowCount, {})).rejects.toMatchObject({ fault: 'unavailable' })
+    await untilSo(async () => (await shards?.[1]?.control.query(slowReads, {}))?.[0]?.running === 1)
     await cluster.kill(2)
+    await reading
+
     expect((await client.send([makeEvent(onFirst, 'c', '2'), makeEvent(onSecond, 'd', '20')])).status).toBe(202)
     await untilSo(async () => (await totalOf(onFirst)) === '3')
     expect((await usageOf(onSecond)).status).toBe(503)
@@ -64,4 +72,20 @@ describe.skipIf(!HAS_KAFKA)('a shard that is down', () => {
     await untilComplete(billing.client, billing.partner)
     expect([await totalOf(onFirst), await totalOf(onSecond)]).toEqual(['7', '70'])
   }, 240_000)
+})
+
+const slowCount = defineQuery({
+  name: 'test_slow_count',
+  sql: 'SELECT count() AS events, sum(sleepEachRow(20)) AS slept FROM raw_usage_events_v1',
+  params: z.object({}),
+  row: z.object({ events: z.coerce.number() }),
+  settings: { max_execution_time: 120, function_sleep_max_microseconds_per_block: 120_000_000 },
+})
+
+/** What another server reads on this one. */
+const slowReads = defineQuery({
+  name: 'test_slow_reads',
+  sql: "SELECT toUInt8(count() > 0) AS running FROM system.processes WHERE is_initial_query = 0 AND query LIKE '%sleepEachRow%'",
+  params: z.object({}),
+  row: z.object({ running: z.number() }),
 })
