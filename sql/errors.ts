@@ -87,6 +87,7 @@ export function metLimit(thrown: unknown): boolean {
 /** Codes after which a retry may succeed. The names are those of ClickHouse's own list. */
 const UNAVAILABLE_CODES = new Set([
   3, // UNEXPECTED_END_OF_FILE
+  32, // ATTEMPT_TO_READ_AFTER_EOF (another server ended while it was read)
   74, // CANNOT_READ_FROM_FILE_DESCRIPTOR
   75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR (for example a full disk)
   76, // CANNOT_OPEN_FILE
