@@ -5,6 +5,7 @@ import { monthOf, periodOfMonth } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { onlyRow } from '../../sql/query-one.ts'
 import { readShared } from '../../sql/read-by-key.ts'
@@ -77,14 +78,21 @@ export class RememberedUsage {
     return before === state?.[what] ? remember(before, value) : value
   }
 
-  /** Undefined while a month is in rebuild. */
+  /** Undefined while a month is in rebuild, and while a shard is down, which the usage may not need. */
   async #readState(span: z.input<(typeof stateOfPastUsage)['params']>): Promise<State | undefined> {
-    const { rebuilds, ofAllDays, ...rest } = onlyRow(stateOfPastUsage, await readShared(this.#clickhouse.reads, stateOfPastUsage, span))
+    const rows = await readShared(this.#clickhouse.reads, stateOfPastUsage, span).catch(ofNoUse)
+    if (rows === undefined) return undefined
+    const { rebuilds, ofAllDays, ...rest } = onlyRow(stateOfPastUsage, rows)
     if (rebuilds > 0) return undefined
     const state = { days: JSON.stringify(rest), lastActivity: ofAllDays }
     this.#states.set(JSON.stringify(span), state)
     return state
   }
+}
+
+/** Then the usage is computed, and that fails if the store cannot be read. */
+function ofNoUse(thrown: unknown): undefined {
+  if (!(thrown instanceof StoreError)) throw thrown
 }
 
 /** What the days and the last activity depend on. */

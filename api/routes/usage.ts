@@ -104,8 +104,8 @@ async function readParts(
   const { partnerId, period, query } = scope
   const groups = groupsOf(context, query, scope)
   const read = async () => {
-    const reading = readDays()
-    const [days, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, Promise.all([reading, groups]))])
+    const totals = Promise.all([readDays(), groups])
+    const [[days], status] = await Promise.all([totals, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, totals)])
     return { ...days, status }
   }
   const [usage, ofLabels] = await Promise.all([query.group_by === undefined ? rememberedUsage.readDays(scope, read) : read(), groups])
