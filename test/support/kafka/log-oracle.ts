@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { isMetricName } from '../../../metering/metrics.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import type { TestEvent } from '../clients/client.ts'

@@ -1,7 +1,7 @@
 import { readRecord } from '../../../ingest/kafka/event-record.ts'
 import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent, ProduceOutcome } from '../../../ingest/kafka/topic.ts'
-import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { DOCUMENTED_METRICS, type MetricKinds } from '../../../metering/metrics.ts'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import type { TestEvent } from '../clients/client.ts'
 
 /** Its events may have the label `model`; labels of other metrics do not count. */
