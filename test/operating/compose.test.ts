@@ -31,6 +31,9 @@ const document: unknown = parse(readFileSync(join(ROOT, 'docker-compose.yml'), '
 const { services } = z.looseObject({ services: z.record(z.string(), Service) }).parse(document)
 const ours = Object.entries(services).filter(([name, { image }]) => image === 'meterline' && name !== 'secrets')
 
+/** This file starts one ClickHouse server. */
+const OF_SHARDS = ['CLICKHOUSE_URLS', 'CLICKHOUSE_CLUSTER']
+
 /** Set by the file itself, because its other services depend on them. */
 const FIXED = ['HOST', 'PORT', 'DATA_DIR', 'CLICKHOUSE_URL', 'KAFKA_BROKERS', 'METRICS_HOST', 'METRICS_PORT']
 const ALWAYS = ['CLICKHOUSE_PASSWORD_FILE', 'ADMIN_TOKEN_FILE', 'MASTER_KEY_FILE']
@@ -66,7 +69,7 @@ describe('the processes of Meterline in docker-compose.yml', () => {
 
   test('every variable of the configuration is passed through, or fixed, and no other is set; secrets are files', () => {
     for (const [name, { environment = {} }] of ours) {
-      const plain = Object.keys(ConfigSchema.shape).filter((each) => !SECRET_VARIABLES.some((secret) => secret === each))
+      const plain = Object.keys(ConfigSchema.shape).filter((each) => ![...SECRET_VARIABLES, ...OF_SHARDS].some((other) => other === each))
       const files = (SECRETS_OF[name] ?? []).map((secret) => `${secret}_FILE`)
       // Only processes with an API have tokens to issue, and only those that send messages have links to write.
       expect(Object.keys(environment).sort()).toEqual(
