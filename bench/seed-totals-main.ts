@@ -1,4 +1,3 @@
-import { METRIC_NAMES } from '../metering/metrics.ts'
 import { SERVICE } from '../registry/audit-log.ts'
 import { createPartner } from '../registry/create-partner.ts'
 import { openRegistry } from '../registry/open-registry.ts'
@@ -9,6 +8,7 @@ import { openStore } from '../service/open-store.ts'
 import { registryOptionsOf } from '../service/registry-options.ts'
 import { migrate } from '../sql/migrate.ts'
 import { forkedTask, sendResult } from './forked-task.ts'
+import { insertRawEvents } from './raw-events.ts'
 
 export interface SeedTotalsTask {
   readonly dataDir: string
@@ -31,6 +31,15 @@ export const SMALL_PROJECTS = 200
 export const TOTALS_DAYS = 90
 export const TOTALS_FROM = '2026-01-01'
 
+const PROJECTS = LARGE_PROJECTS + SMALL_PROJECTS
+const SEEDED = {
+  projectId: `if(number % ${PROJECTS} < ${SMALL_PROJECTS}, concat('small_', leftPad(toString(number % ${PROJECTS}), 5, '0')),
+        concat('large_', leftPad(toString(number % ${PROJECTS} - ${SMALL_PROJECTS}), 5, '0')))`,
+  projects: PROJECTS,
+  from: TOTALS_FROM,
+  days: TOTALS_DAYS,
+}
+
 const EVENTS_PER_INSERT = 1_000_000
 
 /** Runs as a separate process, because a process can open only one directory with the embedded engine. */
@@ -46,7 +55,7 @@ async function seed({ dataDir, events }: SeedTotalsTask): Promise<TotalsSeeded> 
     const large = await seedPartner(registry, 'large', LARGE_PROJECTS)
     const small = await seedPartner(registry, 'small', SMALL_PROJECTS)
     for (let first = 0; first < events; first += EVENTS_PER_INSERT)
-      await clickhouse.control.command(rawEvents(first, Math.min(EVENTS_PER_INSERT, events - first)))
+      await clickhouse.control.command(insertRawEvents(SEEDED, first, Math.min(EVENTS_PER_INSERT, events - first)))
     // The engine merges in the background, and a measurement must not depend on how far it is; so merge everything now.
     for (const table of ['raw_usage_events_v1', 'project_usage_per_day_v1', 'projects_v1'])
       await clickhouse.control.command(`OPTIMIZE TABLE ${table} FINAL SETTINGS max_execution_time = 0`)
@@ -64,23 +73,4 @@ async function seedPartner(registry: Registry, name: string, projects: number): 
      FROM numbers(${projects})`,
   )
   return { partnerId: partner.id, secret, projects }
-}
-
-/** Every project gets every metric on every day before any gets a second event, so that the events fill as many rollup rows as possible. */
-function rawEvents(first: number, count: number): string {
-  const metrics = METRIC_NAMES.map((metric) => `'${metric}'`).join(', ')
-  const projects = LARGE_PROJECTS + SMALL_PROJECTS
-  return `
-    INSERT INTO raw_usage_events_v1 (project_id, event_id, usage_date, metric, timestamp, value, log, rank, received_at)
-    SELECT
-      if(number % ${projects} < ${SMALL_PROJECTS}, concat('small_', leftPad(toString(number % ${projects}), 5, '0')),
-        concat('large_', leftPad(toString(number % ${projects} - ${SMALL_PROJECTS}), 5, '0'))) AS project_id,
-      toString(generateUUIDv4(number)) AS event_id,
-      toDate('${TOTALS_FROM}') + intDiv(number, ${projects * METRIC_NAMES.length}) % ${TOTALS_DAYS} AS usage_date,
-      [${metrics}][intDiv(number, ${projects}) % ${METRIC_NAMES.length} + 1] AS metric,
-      toDateTime64(usage_date, 3, 'UTC') + number % 86400 AS timestamp,
-      toDecimal128(cityHash64(number) % 1000000000000, 9) / 1000 AS value,
-      'seeded' AS log, bitNot(toUInt64(number)) AS rank, timestamp AS received_at
-    FROM numbers(${first}, ${count})
-    SETTINGS max_execution_time = 0, max_partitions_per_insert_block = 0, deduplicate_insert = 'disable', wait_for_part_commit_in_dependent_materialized_views = 1`
 }

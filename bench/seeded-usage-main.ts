@@ -7,6 +7,7 @@ import { loadInstanceSecrets } from '../service/instance-secrets.ts'
 import { openStore } from '../service/open-store.ts'
 import { registryOptionsOf } from '../service/registry-options.ts'
 import { migrate } from '../sql/migrate.ts'
+import { insertRawEvents } from './raw-events.ts'
 
 export interface UsageSeeded {
   readonly partnerId: string
@@ -17,6 +18,13 @@ export const SEEDED_PROJECTS = 10_000
 export const SEEDED_DAYS = 90
 export const SEEDED_FROM = '2026-01-01'
 const DAYS_PER_INSERT = 10
+const EVENTS_PER_INSERT = SEEDED_PROJECTS * METRIC_NAMES.length * DAYS_PER_INSERT
+const SEEDED = {
+  projectId: `concat('prj_', leftPad(toString(number % ${SEEDED_PROJECTS}), 5, '0'))`,
+  projects: SEEDED_PROJECTS,
+  from: SEEDED_FROM,
+  days: SEEDED_DAYS,
+}
 
 /** Run as a separate process by seeded-usage.ts, because a process can open only one directory with the embedded engine. */
 if (process.send !== undefined) {
@@ -44,22 +52,8 @@ function statements(partnerId: string): string[] {
     `INSERT INTO projects_v1 (project_id, revision, partner_id, name, status, region, instance_type, created_at)
      SELECT concat('prj_', leftPad(toString(number), 5, '0')), 1, '${partnerId}', concat('project ', toString(number)), 'active', 'us-east', 'nano', now64(3)
      FROM numbers(${SEEDED_PROJECTS})`,
-    ...Array.from({ length: SEEDED_DAYS / DAYS_PER_INSERT }, (_, index) => eventsOf(index * DAYS_PER_INSERT)),
+    ...Array.from({ length: SEEDED_DAYS / DAYS_PER_INSERT }, (_, index) => insertRawEvents(SEEDED, index * EVENTS_PER_INSERT, EVENTS_PER_INSERT)),
     // The engine merges in the background, and a measurement must not depend on how far it is; so merge everything now.
     ...['raw_usage_events_v1', 'project_usage_per_day_v1', 'projects_v1'].map((table) => `OPTIMIZE TABLE ${table} FINAL SETTINGS max_execution_time = 0`),
   ]
-}
-
-/** One event of each project and metric on each of some days; the views fill the rollup, so that audits find nothing to report. */
-function eventsOf(firstDay: number): string {
-  const metrics = METRIC_NAMES.map((metric) => `'${metric}'`).join(', ')
-  return `INSERT INTO raw_usage_events_v1 (project_id, event_id, usage_date, metric, timestamp, value, log, rank, received_at)
-    SELECT
-      concat('prj_', leftPad(toString(number % ${SEEDED_PROJECTS}), 5, '0')) AS project_id, toString(generateUUIDv4(number)) AS event_id,
-      toDate('${SEEDED_FROM}') + ${firstDay} + intDiv(number, ${SEEDED_PROJECTS * METRIC_NAMES.length}) AS usage_date,
-      [${metrics}][intDiv(number, ${SEEDED_PROJECTS}) % ${METRIC_NAMES.length} + 1] AS metric,
-      toDateTime64(usage_date, 3, 'UTC') + number % 86400 AS timestamp, toDecimal128(cityHash64(number, usage_date) % 1000000000000, 9) / 1000 AS value,
-      'seeded' AS log, bitNot(toUInt64(number + ${firstDay} * ${SEEDED_PROJECTS * METRIC_NAMES.length})) AS rank, timestamp AS received_at
-    FROM numbers(${SEEDED_PROJECTS * METRIC_NAMES.length * DAYS_PER_INSERT})
-    SETTINGS max_execution_time = 0, max_partitions_per_insert_block = 0, deduplicate_insert = 'disable', wait_for_part_commit_in_dependent_materialized_views = 1`
 }
