@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
 import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
-import { StoreError } from '../sql/errors.ts'
+import { isUnavailable } from '../sql/errors.ts'
 import { type Migration, migrate } from '../sql/migrate.ts'
 import { databaseOf, openShards } from '../sql/open-shards.ts'
 import { requireWhole } from '../sql/pinned-places.ts'
@@ -67,7 +67,7 @@ async function connectWithRetries(open: () => Promise<ClickHouse>, deadlineMs: n
       return await open()
     } catch (thrown) {
       const leftMs = deadlineMs - performance.now()
-      if (!(thrown instanceof StoreError) || thrown.fault !== 'unavailable' || leftMs <= 0) throw thrown
+      if (!isUnavailable(thrown) || leftMs <= 0) throw thrown
       logger.warn({ reason: thrown.message, waitMsMax: leftMs }, 'ClickHouse does not answer yet; waiting for it')
       await sleep(Math.min(RETRY_AFTER_MS, leftMs))
     }

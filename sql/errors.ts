@@ -32,6 +32,11 @@ export function classifyStoreError(thrown: unknown): StoreError {
   return new StoreError(faultOf(code, thrown), message, { code, cause: thrown })
 }
 
+/** Whether the store, or a shard that was needed, does not answer. */
+export function isUnavailable(thrown: unknown): thrown is StoreError {
+  return thrown instanceof StoreError && thrown.fault === 'unavailable'
+}
+
 /** Whether a write was rejected because a newer owner has its lease. */
 export function isFenced(thrown: unknown): boolean {
   return classifyStoreError(thrown).fault === 'fenced'

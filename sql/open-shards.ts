@@ -47,7 +47,6 @@ export function databaseOf(url: string): string {
 
 /** A server that is connected to by its first statement. While it does not answer, each statement is an error, and the next one tries again. */
 function openLater(url: string, prepare: (shard: ClickHouse) => Promise<void>): ClickHouse {
-  let opening: Promise<ClickHouse> | undefined
   let closed = false
   const open = async () => {
     if (closed) throw new StoreError('unavailable', 'The store is closed.')
@@ -60,13 +59,7 @@ function openLater(url: string, prepare: (shard: ClickHouse) => Promise<void>): 
     }
     return shard
   }
-  const opened = () => {
-    opening ??= open().catch((thrown: unknown) => {
-      opening = undefined
-      throw thrown
-    })
-    return opening
-  }
+  const opened = onceUnlessFailed(open)
   const lane = (pick: (shard: ClickHouse) => Lane) => laneOpenedLater(async () => pick(await opened()))
   return {
     engine: 'server',
@@ -75,23 +68,28 @@ function openLater(url: string, prepare: (shard: ClickHouse) => Promise<void>): 
     control: lane((shard) => shard.control),
     reads: lane((shard) => shard.reads),
     work: lane((shard) => shard.work),
-    openLane: async () => {
-      let own: Promise<Lane> | undefined
-      return laneOpenedLater(() => {
-        own ??= opened()
-          .then((shard) => shard.openLane())
-          .catch((thrown: unknown) => {
-            own = undefined
-            throw thrown
-          })
-        return own
-      })
-    },
+    openLane: async () => laneOpenedLater(onceUnlessFailed(async () => (await opened()).openLane())),
     close: async () => {
       closed = true
-      await opening?.then((shard) => shard.close()).catch(() => {})
+      await opened
+        .current()
+        ?.then((shard) => shard.close())
+        .catch(() => {})
     },
   }
+}
+
+/** Opens at the first call, for all calls; after a failure the next call tries again. */
+function onceUnlessFailed<T>(open: () => Promise<T>): { (): Promise<T>; current(): Promise<T> | undefined } {
+  let opening: Promise<T> | undefined
+  const opened = () => {
+    opening ??= open().catch((thrown: unknown) => {
+      opening = undefined
+      throw thrown
+    })
+    return opening
+  }
+  return Object.assign(opened, { current: () => opening })
 }
 
 function laneOpenedLater(lane: () => Promise<Lane>): Lane {

@@ -1,9 +1,10 @@
 import type { Logger } from '../metering/logger.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { type CoordinatingDatabase, makeCoordinatingDatabase } from './coordinating-database.ts'
-import { StoreError } from './errors.ts'
+import { isUnavailable } from './errors.ts'
 import { type MigrateOptions, type Migration, migrate } from './migrate.ts'
 import { pinPlace, requireInCluster } from './pin-shards.ts'
+import type { Place } from './pinned-places.ts'
 import { shardsOf } from './shards.ts'
 import { readStoreClock } from './store-clock.ts'
 
@@ -28,7 +29,7 @@ export async function prepareShards(clickhouse: ClickHouse, of: CoordinatingData
     try {
       await work()
     } catch (thrown) {
-      if (requireAll || !(thrown instanceof StoreError) || thrown.fault !== 'unavailable') throw thrown
+      if (requireAll || !isUnavailable(thrown)) throw thrown
       options.logger.warn({ shard, reason: thrown.message }, 'a shard does not answer: its logs are not counted, and usage that needs it cannot be read')
     }
   }
@@ -39,7 +40,7 @@ export async function prepareShards(clickhouse: ClickHouse, of: CoordinatingData
 }
 
 /** What a shard needs before its first statement: the migrations, and its place in the list. Throws StoreError. */
-export async function prepareShard(first: ClickHouse, shard: ClickHouse, place: { readonly shard: number; readonly shards: number }): Promise<void> {
+export async function prepareShard(first: ClickHouse, shard: ClickHouse, place: Place): Promise<void> {
   await migrate(shard)
   await pinPlace(first, shard, place)
 }

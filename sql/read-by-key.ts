@@ -2,7 +2,7 @@ import { setTimeout as pause, setImmediate as turnOfOthers } from 'node:timers/p
 import { z } from 'zod'
 import { groupedBy } from '../metering/grouped-by.ts'
 import type { Lane } from './clickhouse.ts'
-import { StoreError, type StoreFault } from './errors.ts'
+import { isUnavailable, StoreError, type StoreFault } from './errors.ts'
 import type { Query } from './query.ts'
 
 /**
@@ -63,11 +63,6 @@ function byKey<R extends { readonly key: string }>({ name }: { readonly name: st
     ofKey.push(row)
   }
   return found
-}
-
-/** The store does not answer, whatever it is asked. */
-function isOfStore(thrown: unknown): boolean {
-  return faultOf(thrown) === 'unavailable'
 }
 
 function faultOf(thrown: unknown): StoreFault | undefined {
@@ -142,9 +137,9 @@ class SharedStatement<R> {
       const found = await this.#read([...taken.keys()])
       for (const [key, calls] of taken) for (const { resolve } of calls) resolve(found.get(key) ?? [])
     } catch (thrown) {
-      const ofShards = isOfStore(thrown) ? this.#byShard(taken) : []
+      const ofShards = isUnavailable(thrown) ? this.#byShard(taken) : []
       if (ofShards.length > 1) await Promise.all(ofShards.map((ofShard) => this.#answer(ofShard)))
-      else if (taken.size === 1 || isOfStore(thrown)) for (const { reject } of [...taken.values()].flat()) reject(thrown)
+      else if (taken.size === 1 || isUnavailable(thrown)) for (const { reject } of [...taken.values()].flat()) reject(thrown)
       else await this.#answerEach(taken)
     }
   }
@@ -166,7 +161,7 @@ class SharedStatement<R> {
           for (const { resolve } of calls) resolve(rows)
           continue
         } catch (thrown) {
-          if (isOfStore(thrown) || faultOf(thrown) === 'exhausted') exhausted += 1
+          if (isUnavailable(thrown) || faultOf(thrown) === 'exhausted') exhausted += 1
           reason = thrown
         }
       }

@@ -1,3 +1,4 @@
+import { partitionOfProject } from '../metering/project-partition.ts'
 import type { ClickHouse } from './clickhouse.ts'
 
 /**
@@ -14,6 +15,11 @@ export function shardOfPartition(clickhouse: ClickHouse, partition: number): Cli
   const shard = shards[partition % shards.length]
   if (shard === undefined) throw new Error(`There is no shard for partition ${partition}.`)
   return shard
+}
+
+/** The shard of a project. */
+export function shardOfProject(clickhouse: ClickHouse, projectId: string): ClickHouse {
+  return shardOfPartition(clickhouse, partitionOfProject(projectId, shardsOf(clickhouse).length))
 }
 
 /** The shard of a log by its name, which ends with its partition. The log of HTTP without Kafka is on a store of one server. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { classifyStoreError } from '../../sql/errors.ts'
+import { isUnavailable } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readAsOf } from '../as-of.ts'
 
@@ -45,7 +45,7 @@ export class CachedCompleteness {
   async #read(): Promise<Completeness> {
     const readAtMs = performance.now()
     this.#cached = await readCompleteness(this.#clickhouse).catch((thrown: unknown) => {
-      const isOneShardDown = this.#clickhouse.shards !== undefined && classifyStoreError(thrown).fault === 'unavailable'
+      const isOneShardDown = this.#clickhouse.shards !== undefined && isUnavailable(thrown)
       if (!isOneShardDown || this.#cached === undefined) throw thrown
       return this.#cached
     })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { groupedBy } from '../../metering/grouped-by.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
+import { isUnavailable } from '../../sql/errors.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { shardOfLog } from '../../sql/shards.ts'
@@ -98,7 +98,7 @@ async function unlessUnavailable<T>(rows: Promise<readonly T[]>): Promise<readon
   try {
     return await rows
   } catch (thrown) {
-    if (thrown instanceof StoreError && thrown.fault === 'unavailable') return []
+    if (isUnavailable(thrown)) return []
     throw thrown
   }
 }

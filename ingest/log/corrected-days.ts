@@ -1,8 +1,7 @@
 import type { Correction } from '../../metering/correction.ts'
 import { groupedBy } from '../../metering/grouped-by.ts'
-import { partitionOfProject } from '../../metering/project-partition.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { shardOfPartition, shardsOf } from '../../sql/shards.ts'
+import { shardOfProject } from '../../sql/shards.ts'
 import { isCopyOf } from './detect-corrections.ts'
 import { findByIdentity } from './find-stored.ts'
 import { isIndexComplete } from './identity-index.ts'
@@ -18,8 +17,7 @@ export interface CorrectedDay {
 
 /** The days of the events that these corrections correct, in their order. Throws StoreError. */
 export async function findCorrectedDays(clickhouse: ClickHouse, corrections: readonly Correction[]): Promise<CorrectedDay[]> {
-  const shards = shardsOf(clickhouse)
-  const shardOf = ({ projectId }: Correction) => shardOfPartition(clickhouse, partitionOfProject(projectId, shards.length))
+  const shardOf = ({ projectId }: Correction) => shardOfProject(clickhouse, projectId)
   const found = new Map<ClickHouse, Awaited<ReturnType<typeof findOnShard>>>()
   for (const [shard, ofShard] of groupedBy(corrections, shardOf)) found.set(shard, await findOnShard(shard, ofShard))
   return corrections.map((correction) => {

@@ -167,7 +167,7 @@ export class OwnedLog {
   async reconcileRollup({ first, through, settled }: InDoubtRange): Promise<void> {
     if (settled) return
     const { clickhouse, shard, lane } = this.#options
-    const metricsOfStates = shard === clickhouse ? undefined : await readMetricsOfStates(clickhouse.control)
+    const metricsOfStates = await readMetricsOfStates(clickhouse, shard)
     const repaired = await repairRollup(lane, this.lease, { first, through, metricsOfStates })
     this.#counts.repairedKeys += repaired
     if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, first, through }, 'the last batch was stored in part; its rollup is repaired')

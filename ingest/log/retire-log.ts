@@ -18,7 +18,7 @@ export async function retireLog(clickhouse: ClickHouse, log: string, { permanent
   const { control } = shard
   const range = await readInDoubtRange(control, log)
   if (range === undefined) return undefined
-  const metricsOfStates = shard === clickhouse || range.settled ? undefined : await readMetricsOfStates(clickhouse.control)
+  const metricsOfStates = range.settled ? undefined : await readMetricsOfStates(clickhouse, shard)
   await reconcileRange(control, lease, { ...range, metricsOfStates })
   // A range that is in doubt stays so: what raw lacks of it is counted when the log goes on.
   const settledThrough = range.settled ? range.through : range.first - 1

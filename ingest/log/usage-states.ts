@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Lane } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { METRIC_OF_STATES, STATE_COLUMNS, statesOfRaw } from '../../sql/usage-states.ts'
 import type { LogRange } from './in-doubt-range.ts'
@@ -18,9 +18,10 @@ export async function addStatesOfRange(
   else if (metrics.length > 0) await lane.execute(givenStatesOfRange, { log, first, through, metrics: [...metrics] })
 }
 
-/** The metrics whose usage is computed from states. Throws StoreError. */
-export async function readMetricsOfStates(catalogue: Pick<Lane, 'query'>): Promise<string[]> {
-  return (await catalogue.query(metricsOfStates, {})).map(({ metric }) => metric)
+/** The metrics whose usage is computed from states, if the shard of a log does not have the catalogue itself. Throws StoreError. */
+export async function readMetricsOfStates(clickhouse: ClickHouse, shard: ClickHouse): Promise<string[] | undefined> {
+  if (shard === clickhouse) return undefined
+  return (await clickhouse.control.query(metricsOfStates, {})).map(({ metric }) => metric)
 }
 
 const RANGE = 'log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})'
