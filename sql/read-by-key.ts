@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as pause, setImmediate as turnOfOthers } from 'node:timers/promises'
 import { z } from 'zod'
 import { groupedBy } from '../metering/grouped-by.ts'
@@ -25,8 +26,9 @@ const GATHERING_MS_MAX = 10
 /**
  * Reads the rows of one key. Calls of the same turn of the event loop share a statement of the same query with the same other parameters; while
  * it runs, further calls wait, and share the next one: it costs some milliseconds whatever it reads, and for fifty keys little more than for
- * one. A call alone waits for nobody, and every call is answered by a statement that began after it. A row reaches only the calls with its key. If a shared statement fails, other
- * than because the store does not answer, each key is read on its own: the limits and errors of a call are its own. Throws StoreError.
+ * one. A call alone waits for nobody, and every call is answered by a statement that began after it. A row reaches only the calls with its key.
+ * If a shared statement fails, other than because the store does not answer, each key is read on its own: the limits and errors of a call are
+ * its own. Throws StoreError.
  */
 export function readByKey<P extends KeyedParams, R extends KeyedRow>(
   lane: ReadingLane,
@@ -90,6 +92,8 @@ function sharedStatement<R>(lane: ReadingLane, query: object, params: unknown, r
 }
 
 interface Call<R> {
+  /** Runs a function as part of what called, so that a statement is in the trace of a request that waits for it. */
+  readonly inContext: ReturnType<typeof AsyncLocalStorage.snapshot>
   readonly resolve: (rows: readonly R[]) => void
   readonly reject: (reason: unknown) => void
 }
@@ -110,7 +114,7 @@ class SharedStatement<R> {
 
   read(key: string): Promise<readonly R[]> {
     return new Promise((resolve, reject) => {
-      const call = { resolve, reject }
+      const call = { inContext: AsyncLocalStorage.snapshot(), resolve, reject }
       const ofKey = this.#waiting.get(key)
       if (ofKey === undefined) this.#waiting.set(key, [call])
       else ofKey.push(call)
@@ -124,10 +128,10 @@ class SharedStatement<R> {
     while (this.#waiting.size > 0) {
       const taken = new Map([...this.#waiting].slice(0, KEYS_MAX))
       for (const key of taken.keys()) this.#waiting.delete(key)
+      const calls = [...taken.values()].flat()
       const startedMs = performance.now()
-      await this.#answer(taken)
-      const isShared = [...taken.values()].flat().length > 1
-      if (isShared && this.#waiting.size < KEYS_MAX) await pause(Math.min((performance.now() - startedMs) * GATHERING_SHARE, GATHERING_MS_MAX))
+      await calls[0]?.inContext(() => this.#answer(taken))
+      if (calls.length > 1 && this.#waiting.size < KEYS_MAX) await pause(Math.min((performance.now() - startedMs) * GATHERING_SHARE, GATHERING_MS_MAX))
     }
     this.#ended()
   }

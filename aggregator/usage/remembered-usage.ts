@@ -40,42 +40,37 @@ export class RememberedUsage {
     this.#now = now
   }
 
-  /**
-   * What `compute` returns for the days, or returned before. Usage of the kinds `last` and `unique` is not remembered: their states may be stored
-   * after the change of the day was counted. Throws StoreError, and what `compute` throws.
-   */
-  readDays<T extends CombinedDays>(scope: UsageScope, compute: () => Promise<T>): Promise<T> {
-    const valuesOf = ({ days, others }: T) => (days.length + 1) * (METRIC_NAMES.length + others.size)
-    const isOfStates = ({ others }: T) => [...others.values()].some(({ kind }) => isKindOfStates(kind))
-    return this.#read('days', scope, compute, (usage) => (isOfStates(usage) ? undefined : valuesOf(usage)))
-  }
-
-  /** The same for the last activity of a project, which depends on all days. */
-  readLastActivity(scope: UsageScope, compute: () => Promise<number | null>): Promise<number | null> {
-    return this.#read('lastActivity', scope, compute, () => 1)
-  }
-
-  async #read<T>(what: keyof State, scope: UsageScope, compute: () => Promise<T>, sizeOf: (value: T) => number | undefined): Promise<T> {
-    const { partnerId, projectId = null, period } = scope
+  /** For one caller, who reads the state once for all parts of the usage. */
+  of({ partnerId, projectId, period }: UsageScope): UsageOfCaller {
     const today = dayOf(this.#now())
-    if (period.last >= today) return compute()
+    if (period.last >= today) return { readDays: (compute) => compute(), readLastActivity: (compute) => compute() }
     const span = { partnerId, ...spanOfState(period, today) }
-    const key = JSON.stringify([what, partnerId, projectId, period.first, period.last])
-    const remember = (state: string | undefined, value: T): T => {
+    const scope = JSON.stringify([partnerId, projectId, period.first, period.last])
+    let reading: Promise<State | undefined> | undefined
+    const state = { before: this.#states.get(JSON.stringify(span)), read: () => (reading ??= this.#readState(span)) }
+    return {
+      readDays: (compute) => this.#read('days', scope, state, compute, sizeOfDays),
+      readLastActivity: (compute) => this.#read('lastActivity', scope, state, compute, () => 1),
+    }
+  }
+
+  async #read<T>(what: keyof State, scope: string, state: StateOfCaller, compute: () => Promise<T>, sizeOf: (value: T) => number | undefined): Promise<T> {
+    const key = `${what} ${scope}`
+    const remember = (under: string | undefined, value: T): T => {
       const size = sizeOf(value)
-      if (state === undefined || size === undefined) this.#remembered.delete(key)
-      else this.#remembered.set(key, { state, value }, { size })
+      if (under === undefined || size === undefined) this.#remembered.delete(key)
+      else this.#remembered.set(key, { state: under, value }, { size })
       return value
     }
     const known = this.#remembered.get(key)
     if (known !== undefined) {
-      const state = (await this.#readState(span))?.[what]
-      return state === known.state ? (known.value as T) : remember(state, await compute())
+      const now = (await state.read())?.[what]
+      return now === known.state ? (known.value as T) : remember(now, await compute())
     }
-    const before = this.#states.get(JSON.stringify(span))?.[what]
     // Beside the computation, so that nobody waits for it: what was computed is remembered if nothing has changed since the time before.
-    const [value, state] = await Promise.all([compute(), this.#readState(span)])
-    return before === state?.[what] ? remember(before, value) : value
+    const [value, after] = await Promise.all([compute(), state.read()])
+    const before = state.before?.[what]
+    return before === after?.[what] ? remember(before, value) : value
   }
 
   /** Undefined while a month is in rebuild, and while a shard is down, which the usage may not need. */
@@ -88,6 +83,29 @@ export class RememberedUsage {
     this.#states.set(JSON.stringify(span), state)
     return state
   }
+}
+
+/** The parts of the usage of one caller. Each throws StoreError, and what `compute` throws. */
+interface UsageOfCaller {
+  /**
+   * What `compute` returns for the days, or returned before. Usage of the kinds `last` and `unique` is not remembered: their states may be stored
+   * after the change of the day was counted.
+   */
+  readDays<T extends CombinedDays>(compute: () => Promise<T>): Promise<T>
+  /** The same for the last activity of a project, which depends on all days. */
+  readLastActivity(compute: () => Promise<number | null>): Promise<number | null>
+}
+
+interface StateOfCaller {
+  /** As it was read last, before this caller. */
+  readonly before: State | undefined
+  /** Reads it once, when it is needed first. */
+  readonly read: () => Promise<State | undefined>
+}
+
+function sizeOfDays({ days, others }: CombinedDays): number | undefined {
+  if ([...others.values()].some(({ kind }) => isKindOfStates(kind))) return undefined
+  return (days.length + 1) * (METRIC_NAMES.length + others.size)
 }
 
 /** Then the usage is computed, and that fails if the store cannot be read. */

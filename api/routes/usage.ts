@@ -3,7 +3,7 @@ import { readBillingStatus } from '../../aggregator/statements/billing-status.ts
 import type { CombinedDays } from '../../aggregator/usage/combine-days.ts'
 import { readPartnershipUsageTogether } from '../../aggregator/usage/partnership-usage.ts'
 import { readLastActivity, readProjectDays } from '../../aggregator/usage/project-usage.ts'
-import type { UsageScope } from '../../aggregator/usage/remembered-usage.ts'
+import type { RememberedUsage, UsageScope } from '../../aggregator/usage/remembered-usage.ts'
 import { readUsageByLabels } from '../../aggregator/usage/usage-by-labels.ts'
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
 import type { QueryOf } from '../../contract/operation.ts'
@@ -61,9 +61,10 @@ export function getUsageOfProject(app: FastifyInstance, context: ApiContext): vo
 type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'rememberedUsage' | 'now' | 'registry'>
 
 async function partnershipAnswer(context: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
-  const { limitedReads, completeness } = context
+  const { limitedReads, completeness, rememberedUsage } = context
   const period = requirePeriod(query, context.now())
-  const { asOfMs, usage, groups } = await readParts(context, { partnerId: id, period, query }, () =>
+  const scope = { partnerId: id, period, query }
+  const { asOfMs, usage, groups } = await readParts(context, scope, rememberedUsage.of(scope), () =>
     readPartnershipUsageTogether(limitedReads, id, period, completeness),
   )
   return {
@@ -86,9 +87,10 @@ interface ProjectScope extends UsageScope {
 async function readProjectParts(context: UsageContext, scope: ProjectScope) {
   const { limitedReads, rememberedUsage } = context
   const { projectId, period } = scope
+  const remembered = rememberedUsage.of(scope)
   const [parts, lastActivityMs] = await Promise.all([
-    readParts(context, scope, () => readProjectDays(limitedReads, projectId, period)),
-    rememberedUsage.readLastActivity(scope, () => readLastActivity(limitedReads, projectId)),
+    readParts(context, scope, remembered, () => readProjectDays(limitedReads, projectId, period)),
+    remembered.readLastActivity(() => readLastActivity(limitedReads, projectId)),
   ])
   return { ...parts, lastActivityMs }
 }
@@ -97,9 +99,10 @@ async function readProjectParts(context: UsageContext, scope: ProjectScope) {
 async function readParts(
   context: UsageContext,
   scope: UsageScope & { readonly query: { readonly group_by?: string | undefined } },
+  remembered: ReturnType<RememberedUsage['of']>,
   readDays: () => Promise<CombinedDays>,
 ) {
-  const { limitedReads, completeness, rememberedUsage, now } = context
+  const { limitedReads, completeness, now } = context
   const { asOfMs } = await completeness.read()
   const { partnerId, period, query } = scope
   const groups = groupsOf(context, query, scope)
@@ -108,7 +111,7 @@ async function readParts(
     const [[days], status] = await Promise.all([totals, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, totals)])
     return { ...days, status }
   }
-  const [usage, ofLabels] = await Promise.all([query.group_by === undefined ? rememberedUsage.readDays(scope, read) : read(), groups])
+  const [usage, ofLabels] = await Promise.all([query.group_by === undefined ? remembered.readDays(read) : read(), groups])
   return { asOfMs, usage, groups: ofLabels }
 }
 

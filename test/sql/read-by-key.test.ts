@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
@@ -69,6 +70,20 @@ test('calls of the same turn share a statement, and so do the next calls of thei
     ['1', '2', '3'],
     ['1', '2', '3'],
   ])
+})
+
+test('a statement runs in the context of a call that waits for it, also after a shared one', async () => {
+  const caller = new AsyncLocalStorage<string>()
+  const callers: unknown[] = []
+  const query: Lane['query'] = (of, params) => {
+    callers.push(caller.getStore())
+    return store.clickhouse.reads.query(of, params)
+  }
+  const lane = { query }
+  const read = (name: string, key: string) => caller.run(name, () => readByKey(lane, squares, { key, factor: 1 }))
+  await Promise.all([read('first', '1'), read('beside it', '2')])
+  await read('later', '3')
+  expect(callers).toEqual(['first', 'later'])
 })
 
 test('calls with other parameters have other statements, and a call is answered by a statement that began after it', async () => {

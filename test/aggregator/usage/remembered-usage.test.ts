@@ -36,9 +36,9 @@ async function makePartner(name: string, { memory = new RememberedUsage(world.cl
   return {
     partnerId,
     projectId,
-    readProject: async (compute = ofProject) => (await memory.readDays({ partnerId, projectId, period }, compute)).summary.ai_tokens,
-    readPartner: async () => (await memory.readDays({ partnerId, period }, ofPartner)).summary.ai_tokens,
-    readActivity: () => memory.readLastActivity({ partnerId, projectId, period }, () => readLastActivity(world.clickhouse, projectId)),
+    readProject: async (compute = ofProject) => (await memory.of({ partnerId, projectId, period }).readDays(compute)).summary.ai_tokens,
+    readPartner: async () => (await memory.of({ partnerId, period }).readDays(ofPartner)).summary.ai_tokens,
+    readActivity: () => memory.of({ partnerId, projectId, period }).readLastActivity(() => readLastActivity(world.clickhouse, projectId)),
     async computedBy(read: () => Promise<unknown>): Promise<number> {
       const before = computed
       await read()
