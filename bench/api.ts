@@ -13,15 +13,18 @@ const ROUNDS = 3
 const LOAD_S = 5
 const SEQUENTIAL_REQUESTS = 300
 const SYNCED_PROJECTS = 50
+const LISTS = 5
+const PROJECTS_PER_PAGE = 100
 
 interface Call {
   readonly name: string
   readonly what: string
-  /** A different path for each request where there are several, so that no request profits from what the one before it cached. */
+  /** Of the requests of all rounds, counted from 1. What is remembered for one may answer another only where the call says so. */
   path(request: number): string
 }
 
 interface Measured {
+  readonly sent: number
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
@@ -44,17 +47,40 @@ export async function measureApi(run: Run): Promise<Report> {
   for (let round = 1; round <= rounds; round += 1) {
     for (const call of calls) {
       progress(`api, round ${round} of ${rounds}: ${call.what}, ${CONNECTIONS} connections`)
-      measured.get(call.name)?.push(await load(service, seeded, call))
+      const before = measured.get(call.name) ?? []
+      before.push(await load(service, seeded, call, before.at(-1)?.sent ?? 0))
     }
   }
   await service.takeAnsweredRequests()
   const sequential = new Map<string, readonly AnsweredRequest[]>()
   for (const call of calls) {
     progress(`api, ${call.what}, one request after another`)
-    for (let request = 0; request < SEQUENTIAL_REQUESTS; request += 1) await sendRequest(service, seeded, call.path(request))
+    const sent = measured.get(call.name)?.at(-1)?.sent ?? 0
+    for (let request = 1; request <= SEQUENTIAL_REQUESTS; request += 1) await sendRequest(service, seeded, call.path(sent + request))
     sequential.set(call.name, await service.takeAnsweredRequests())
   }
-  return reportOf(calls, measured, sequential)
+  progress('api, the list of all projects with their usage')
+  const lists = await measureLists(service, seeded)
+  return reportOf(calls, measured, sequential, lists)
+}
+
+/** Milliseconds of reading all projects with their usage of a month, page by page; the first reading is not counted. */
+async function measureLists(service: MeasuredService, seeded: UsageSeeded): Promise<number[]> {
+  const times: number[] = []
+  for (let list = 0; list <= LISTS; list += 1) {
+    const startedMs = performance.now()
+    let [cursor, projects]: [string | null, number] = ['', 0]
+    while (cursor !== null) {
+      const page = `limit=${PROJECTS_PER_PAGE}${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`
+      const answer = await sendRequest(service, seeded, `/partnership/v1/${seeded.partnerId}/projects?${period(30)}&${page}`)
+      const read = JSON.parse(answer) as { projects: unknown[]; next_cursor: string | null }
+      projects += read.projects.length
+      cursor = read.next_cursor
+    }
+    if (projects < SEEDED_PROJECTS) throw new Error(`The list has ${projects} projects instead of at least ${SEEDED_PROJECTS}.`)
+    times.push(performance.now() - startedMs)
+  }
+  return times.slice(1)
 }
 
 function callsOf({ partnerId }: UsageSeeded, synced: readonly string[]): Call[] {
@@ -63,6 +89,11 @@ function callsOf({ partnerId }: UsageSeeded, synced: readonly string[]): Call[] 
     { name: 'healthz', what: '/healthz (the floor)', path: () => '/healthz' },
     { name: 'metadata', what: 'metadata of a project', path: (request) => `${base}/${synced[request % synced.length]}/metadata` },
     { name: 'project_usage', what: 'project usage, 7 days', path: (request) => `${base}/${seededProject(request)}/usage?${period(7)}` },
+    {
+      name: 'remembered_usage',
+      what: `project usage of ${SEQUENTIAL_REQUESTS} projects`,
+      path: (request) => `${base}/${seededProject(request % SEQUENTIAL_REQUESTS)}/usage?${period(7)}`,
+    },
     { name: 'partnership_usage', what: 'partnership usage, 30 days', path: () => `${base}/usage?${period(30)}` },
   ]
 }
@@ -97,8 +128,8 @@ async function syncProjects({ url, adminToken }: MeasuredService, { partnerId, s
   return ids
 }
 
-async function load({ url }: MeasuredService, { secret }: UsageSeeded, { path }: Call): Promise<Measured> {
-  let request = 0
+async function load({ url }: MeasuredService, { secret }: UsageSeeded, { path }: Call, sentBefore: number): Promise<Measured> {
+  let request = sentBefore
   const result = await autocannon({
     url,
     connections: CONNECTIONS,
@@ -113,21 +144,28 @@ async function load({ url }: MeasuredService, { secret }: UsageSeeded, { path }:
       },
     ],
   })
-  return { requestsPerSecond: result['2xx'] / result.duration, p50Ms: result.latency.p50, p99Ms: result.latency.p99, failed: result.non2xx + result.errors }
+  return {
+    sent: request,
+    requestsPerSecond: result['2xx'] / result.duration,
+    p50Ms: result.latency.p50,
+    p99Ms: result.latency.p99,
+    failed: result.non2xx + result.errors,
+  }
 }
 
-async function sendRequest({ url }: MeasuredService, { secret }: UsageSeeded, path: string): Promise<void> {
+async function sendRequest({ url }: MeasuredService, { secret }: UsageSeeded, path: string): Promise<string> {
   const answer = await fetch(new URL(path, url), { headers: { 'x-partnership-secret': secret } })
   if (!answer.ok) throw new Error(`${path} failed with status ${answer.status}.`)
-  await answer.arrayBuffer()
+  return answer.text()
 }
 
 function reportOf(
   calls: readonly Call[],
   measured: ReadonlyMap<string, readonly Measured[]>,
   sequential: ReadonlyMap<string, readonly AnsweredRequest[]>,
+  lists: readonly number[],
 ): Report {
-  const figures: Record<string, number> = {}
+  const figures: Record<string, number> = { list_of_projects_ms: median(lists) }
   const floor = (measured.get('healthz') ?? []).map(({ requestsPerSecond }) => requestsPerSecond)
   const loaded = calls.map(({ name, what }) => {
     const rounds = measured.get(name) ?? []
@@ -156,6 +194,11 @@ function reportOf(
     ],
     tables: [
       { title: `${CONNECTIONS} connections`, columns: ['call', 'ratio to /healthz', 'requests/s', 'p50 ms', 'p99 ms', 'failed'], rows: loaded },
+      {
+        title: `${SEEDED_PROJECTS} projects with their usage of 30 days, in pages of ${PROJECTS_PER_PAGE}`,
+        columns: ['lists', 'median ms', 'shortest', 'longest'],
+        rows: [[String(lists.length), ...[median(lists), Math.min(...lists), Math.max(...lists)].map((ms) => ms.toFixed(0))]],
+      },
       { title: 'Time that the API adds', columns: ['call', 'own p50 ms', 'own p99 ms', 'total p50 ms', 'queries'], rows: own },
     ],
     figures,
