@@ -54,7 +54,8 @@ async function readApplied({ control }: ClickHouse, createTable: () => Promise<v
   }
 }
 
-const FOLDER = new URL('./migrations/', import.meta.url)
+/** Beside this folder, and beside the folder of the built chunks. */
+const FOLDER = new URL('../sql/migrations/', import.meta.url)
 const FILE_NAME = /^(\d{3})_([a-z0-9_]+_v\d+)\.sql$/
 
 export async function readMigrations(): Promise<Migration[]> {

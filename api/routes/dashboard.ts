@@ -32,9 +32,9 @@ const EMBED_OPTIONS = { ...OPTIONS, helmet: { ...OWN_HELMET, crossOriginResource
 /** The files of a page are many, and cost nothing: a page that is opened often must not use up the quota of its own calls. */
 const ASSET_OPTIONS = { ...OPTIONS, config: { access: EVERYONE, limit: 'none' } } as const
 
-/** Beside the compiled code; and in the same place when the source runs itself, where `dashboard/` holds the source of the page. */
+/** The same folder for the source and for the built chunks. */
 function builtFolder(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? '../../dist/dashboard/' : '../../dashboard/', import.meta.url)
+  return new URL('../../dist/dashboard/', import.meta.url)
 }
 
 interface Dashboard {

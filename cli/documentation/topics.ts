@@ -44,10 +44,10 @@ export function topicOf(file: string): string {
   return name.endsWith(OF_FOLDER) ? name.slice(0, -OF_FOLDER.length) : name
 }
 
-/** Beside the sources, or beside the folder that they are compiled to. */
+/** The same folder for the source and for the built chunks. */
 function findFolder(): URL {
-  const folder = ['../../docs/', '../../../docs/'].map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url))
-  if (folder === undefined)
+  const folder = new URL('../../docs/', import.meta.url)
+  if (!existsSync(folder))
     throw new CliError('This installation has no documentation.', EXIT.notFound, { next: 'A running service describes its API at /docs.' })
   return folder
 }
