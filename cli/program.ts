@@ -45,6 +45,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   Operation: {
     audit: async () => (await import('./commands/audit.ts')).auditCommand,
     rebuild: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
+    shard: async () => (await import('./commands/shard.ts')).shardCommand,
     diagnose: async () => (await import('./commands/diagnose.ts')).diagnoseCommand,
     logs: async () => (await import('./commands/logs.ts')).logsCommand,
     log: async () => (await import('./commands/log.ts')).logCommand,

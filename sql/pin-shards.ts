@@ -4,6 +4,7 @@ import { StoreError } from './errors.ts'
 import { type Place, readPinned } from './pinned-places.ts'
 import { defineQuery } from './query.ts'
 import { queryOne } from './query-one.ts'
+import { IS_LOG_OF_TOPIC } from './shards.ts'
 import { row } from './tab-separated.ts'
 
 /**
@@ -91,7 +92,7 @@ const identityOfDatabase = defineQuery({
 /** The leases of event logs end with a partition; those of the registry and of closings are no events. */
 const whatIsStored = defineQuery({
   name: 'what_is_stored',
-  sql: `SELECT (SELECT count() FROM leases_v1 WHERE name = 'http' OR match(name, '/[0-9]+/[0-9]+$')) AS logs, (SELECT count() FROM raw_usage_events_v1) AS events`,
+  sql: `SELECT (SELECT count() FROM leases_v1 WHERE name = 'http' OR ${IS_LOG_OF_TOPIC}) AS logs, (SELECT count() FROM raw_usage_events_v1) AS events`,
   params: z.object({}),
   row: z.object({ logs: z.coerce.number(), events: z.coerce.number() }),
 })

@@ -29,6 +29,9 @@ export function shardOfLog(clickhouse: ClickHouse, log: string): ClickHouse {
   return shardOfPartition(clickhouse, Number(partition ?? 0))
 }
 
+/** Whether the name of a lease is that of a topic's log, in SQL. */
+export const IS_LOG_OF_TOPIC = "match(name, '/[0-9]+/[0-9]+$')"
+
 /** All servers that have event logs, in their order; the store itself if it is one server. */
 export function shardsOf(clickhouse: ClickHouse): readonly ClickHouse[] {
   return clickhouse.shards ?? [clickhouse]

@@ -6,7 +6,8 @@ import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
-import { findLostLease, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
+import { readMetricsOfStates } from '../log/usage-states.ts'
+import { findLostLease, type LockedShard, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
 import { computeStates } from './rebuild-states.ts'
 
 export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'rejected'; reason: string }
@@ -37,39 +38,60 @@ export interface Rebuilt {
  *    the days from the new one. Then that of the states; a crash before it leaves the old ones, and the next rebuild replaces them.
  * 5. Note a change of all those days again: what was computed since 3 is from the old rollup. A crash after: as before.
  * 6. Note that the rebuild has ended: the days are materialized again as soon as they are recomputed.
- * Repeating it after a crash at any step gives the same result. Throws StoreError, and EventsUnavailable if the log cannot be locked.
+ * With several shards, each step is done on all of them before the next. Repeating it after a crash at any step gives the same result. Throws StoreError, and EventsUnavailable if the log cannot be locked.
  */
 export function rebuildRollup(clickhouse: ClickHouse, month: Month, { runBetweenBatches, note }: RebuildOptions): Promise<RebuildOutcome> {
   return runBetweenBatches(async (lockedLease) => {
     const locked = await lockAllLogs(clickhouse, lockedLease)
     if (locked.status === 'rejected') return locked
     await note()
-    return rebuildLocked(clickhouse, month, locked.leases)
+    return rebuildLocked(clickhouse, month, locked.shards)
   })
 }
 
-async function rebuildLocked(clickhouse: ClickHouse, month: Month, leases: readonly [Lease, ...Lease[]]): Promise<RebuildOutcome> {
-  const { reads } = clickhouse
+async function rebuildLocked(clickhouse: ClickHouse, month: Month, locked: readonly LockedShard[]): Promise<RebuildOutcome> {
   const { first: from, end } = periodOfMonth(month)
   const span = { from, end }
-  await reads.execute(emptyRebuilt, {})
-  if ((await fill(clickhouse, span, leases)) === 'lost')
-    return { status: 'rejected', reason: `Another process took over a log meanwhile; ${UNCHANGED} ${STOP_IT}` }
-  const rebuilt = await compare(clickhouse, span)
-  const replaceStates = await computeStates(reads, span)
-  const number = await beginRebuild(clickhouse, month)
-  await reads.execute(noteChangesOfMonth, span)
-  const lostBefore = await findLostLease(clickhouse, leases)
-  if (lostBefore === undefined) {
-    await reads.execute(rebuilt.keys === 0 ? dropMonth : replaceMonth, { partition: month.replace('-', '') })
-    await reads.execute(replaceStates, { partition: month.replace('-', '') })
+  const partition = month.replace('-', '')
+  const counted: (LockedShard & { rebuilt: Rebuilt; replaceStates: Awaited<ReturnType<typeof computeStates>> })[] = []
+  for (const { shard, leases } of locked) {
+    await shard.reads.execute(emptyRebuilt, {})
+    if ((await fill(shard, span, leases)) === 'lost')
+      return { status: 'rejected', reason: `Another process took over a log meanwhile; ${UNCHANGED} ${STOP_IT}` }
+    const rebuilt = await compare(shard, span)
+    const metrics = await readMetricsOfStates(clickhouse, shard)
+    counted.push({ shard, leases, rebuilt, replaceStates: await computeStates(shard.reads, { ...span, metrics }) })
   }
-  const lost = await findLostLease(clickhouse, leases)
-  await reads.execute(noteChangesOfMonth, span)
+  const noteChanges = async () => {
+    for (const { shard } of locked) await shard.reads.execute(noteChangesOfMonth, span)
+  }
+  const number = await beginRebuild(clickhouse, month)
+  await noteChanges()
+  const lostBefore = await findLost(locked)
+  if (lostBefore === undefined) {
+    for (const { shard, rebuilt, replaceStates } of counted) {
+      await shard.reads.execute(rebuilt.keys === 0 ? dropMonth : replaceMonth, { partition })
+      await shard.reads.execute(replaceStates, { partition })
+    }
+  }
+  const lost = await findLost(locked)
+  await noteChanges()
   await noteRebuild(clickhouse, { month, begun: number, ended: number })
-  if (lost === undefined) return { status: 'rebuilt', result: rebuilt }
+  if (lost === undefined) return { status: 'rebuilt', result: sumOf(counted.map(({ rebuilt }) => rebuilt)) }
   const effect = lostBefore === undefined ? `the rollup of ${month} may lack what it wrote.` : UNCHANGED
   return { status: 'rejected', reason: `Another process took over the log ${lost} meanwhile; ${effect} ${STOP_IT}` }
+}
+
+async function findLost(locked: readonly LockedShard[]): Promise<string | undefined> {
+  for (const { shard, leases } of locked) {
+    const lost = await findLostLease(shard, leases)
+    if (lost !== undefined) return lost
+  }
+}
+
+function sumOf(parts: readonly Rebuilt[]): Rebuilt {
+  const sum = (name: keyof Rebuilt) => parts.reduce((total, part) => total + part[name], 0)
+  return { keys: sum('keys'), events: sum('events'), differencesBefore: sum('differencesBefore') }
 }
 
 const UNCHANGED = 'the rollup is unchanged.'

@@ -11,11 +11,16 @@ const LONG = { max_execution_time: 3600 }
 
 /**
  * Computes the states of a month again from raw, beside the ones in use. Call it while the logs are locked. Returns the statement that moves
- * them: a month without states has no partition, which the store refuses to replace. Throws StoreError.
+ * them: a month without states has no partition, which the store refuses to replace. `metrics`: those of states, unless the same server has
+ * the catalogue (ingest/log/usage-states.ts). Throws StoreError.
  */
-export async function computeStates(reads: Pick<Lane, 'query' | 'execute'>, span: z.output<typeof Span>): Promise<typeof replaceStates> {
+export async function computeStates(
+  reads: Pick<Lane, 'query' | 'execute'>,
+  { metrics, ...span }: z.output<typeof Span> & { readonly metrics: readonly string[] | undefined },
+): Promise<typeof replaceStates> {
   await reads.execute(emptyRebuiltStates, {})
-  await reads.execute(computeMonth, span)
+  if (metrics === undefined) await reads.execute(computeMonth, span)
+  else if (metrics.length > 0) await reads.execute(computeMonthOfGiven, { ...span, metrics: [...metrics] })
   const { found } = await queryOne(reads, hasRebuiltStates, {})
   return found === 1 ? replaceStates : dropStates
 }
@@ -31,6 +36,13 @@ const computeMonth = defineStatement({
   name: 'compute_states_of_month',
   sql: `INSERT INTO rebuilt_usage_states_per_day_v1 ${STATE_COLUMNS} ${statesOfRaw(IN_MONTH, { final: 'FINAL' })}`,
   params: Span,
+  settings: LONG,
+})
+
+const computeMonthOfGiven = defineStatement({
+  name: 'compute_given_states_of_month',
+  sql: `INSERT INTO rebuilt_usage_states_per_day_v1 ${STATE_COLUMNS} ${statesOfRaw(IN_MONTH, { final: 'FINAL', metrics: 'metric IN {metrics: Array(String)}' })}`,
+  params: Span.extend({ metrics: z.array(z.string()) }),
   settings: LONG,
 })
 

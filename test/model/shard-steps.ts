@@ -15,9 +15,9 @@ export function* shardSteps({ rules }: Model, state: State): Generator<Step> {
     return
   }
   const { log, lease, position, raw, rejected, rollup, changes } = state.backup
-  const [epochBefore] = at(state.leases, log)
   const changesBefore = at(state.derived.changes, log)
-  const outranking = [epochBefore + 1, OPERATOR, lease[2] + 1] as const
+  // Later epochs than those of the backup are not known any more. An owner that still runs has another token, and is refused.
+  const outranking = [lease[0] + 1, OPERATOR, lease[2] + 1] as const
   const restored: State = {
     ...state,
     leases: withAt(state.leases, log, rules.outrankAfterRestore ? outranking : lease),

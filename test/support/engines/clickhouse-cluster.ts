@@ -1,3 +1,4 @@
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
 import { type ClickHouseServer, startClickHouseServer } from './clickhouse-server.ts'
@@ -14,6 +15,10 @@ export interface ClickHouseCluster {
   kill(shard: number): Promise<void>
   /** Starts a server that was killed, with its data. */
   restart(shard: number): Promise<void>
+  /** Copies the data of a server while it is off. */
+  backUp(shard: number): Promise<void>
+  /** Replaces the data of a server by the copy while it is off. */
+  restore(shard: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -27,13 +32,19 @@ export async function startClickHouseCluster(shards: number): Promise<ClickHouse
   const reversed = `<reversed>${[...listed].reverse().join('')}</reversed>`
   const configuration = `<remote_servers><${CLUSTER}>${listed.join('')}</${CLUSTER}>${reversed}</remote_servers>`
   const running = new Map<number, Promise<ClickHouseServer>>()
+  const dataOf = (shard: number) => join(directory.path, `shard-${shard}`)
+  const backupOf = (shard: number) => join(directory.path, `backup-${shard}`)
+  const copy = (from: string, to: string) => {
+    rmSync(to, { recursive: true, force: true })
+    cpSync(from, to, { recursive: true, verbatimSymlinks: true })
+  }
   const start = async (shard: number): Promise<void> => {
     const place = places[shard - 1]
     if (place === undefined) throw new Error(`There is no shard ${shard}.`)
     const onAborted = () => {
       if (running.has(shard)) start(shard).catch(() => {})
     }
-    const dataDir = join(directory.path, `shard-${shard}`)
+    const dataDir = dataOf(shard)
     const started = startClickHouseServer({ dataDir, port: place.port, native: { port: place.native, configuration, onAborted } })
     running.set(shard, started)
     await started
@@ -48,6 +59,16 @@ export async function startClickHouseCluster(shards: number): Promise<ClickHouse
     urls: places.map(({ port }) => `http://127.0.0.1:${port}/meterline`),
     kill,
     restart: start,
+    backUp: async (shard) => {
+      await kill(shard)
+      copy(dataOf(shard), backupOf(shard))
+      await start(shard)
+    },
+    restore: async (shard) => {
+      await kill(shard)
+      copy(backupOf(shard), dataOf(shard))
+      await start(shard)
+    },
     stop: async () => {
       for (const shard of [...running.keys()]) await kill(shard)
       directory.remove()
