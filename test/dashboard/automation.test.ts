@@ -44,7 +44,7 @@ describe.skipIf(!HAS_CHROMIUM)('schedules, webhooks and thresholds in the dashbo
     await dialog.waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Run now… Sync' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Run now' }).click()
-    await expect.poll(() => receiver.requests.map(({ body }) => String(body)), { timeout: 20_000 }).toEqual(['{"full":true,"rows":5}'])
+    await expect.poll(() => receiver.requests.map(({ body }) => String(body)), { timeout: 60_000 }).toEqual(['{"full":true,"rows":5}'])
     await page.getByRole('link', { name: 'Sync' }).click()
     const run = page.getByRole('table', { name: /newest first/ }).getByText('succeeded')
     await expect
@@ -53,7 +53,7 @@ describe.skipIf(!HAS_CHROMIUM)('schedules, webhooks and thresholds in the dashbo
           await page.getByRole('button', { name: 'Refresh' }).click()
           return run.count()
         },
-        { timeout: 20_000, interval: 300 },
+        { timeout: 60_000, interval: 300 },
       )
       .toBe(1)
     await page.getByRole('button', { name: 'Edit Sync…' }).click()

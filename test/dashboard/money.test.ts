@@ -147,7 +147,7 @@ describe.skipIf(!HAS_CHROMIUM)('months and statements in the dashboard', () => {
     await client.admin('POST', `/api/schedules/${id}/run`)
     const month = new Date().toISOString().slice(0, 7)
     const listed = async () => (await client.admin('GET', `/admin/v1/deliveries?month=${month}`)).body.deliveries
-    await expect.poll(async () => (await listed())[0]?.complete, { timeout: 20_000 }).toBe(true)
+    await expect.poll(async () => (await listed())[0]?.complete, { timeout: 60_000 }).toBe(true)
     const [{ name, sha256 }] = await listed()
     const { page, problems, close } = await open(finance, `#/partners/${partner.partnerId}/statements/${month}`)
     const row = page.getByRole('table', { name: /^What schedules delivered/ }).getByRole('row', { name: /To finance/ })
