@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { requireNoneRestored } from '../ingest/repair/restored-shard.ts'
 import type { Logger } from '../metering/logger.ts'
 import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
 import { isUnavailable } from '../sql/errors.ts'
@@ -33,15 +34,20 @@ export async function openStore(config: Config, { logger, waitMsMax = STORE_WAIT
 
 /**
  * Applies the pending migrations to an open store, and checks that it is a whole one, or the one that was pinned. Returns the migrations.
- * `requireAll`: every shard must answer. Throws StoreError.
+ * To serve, a shard may be down, but none may have been restored without "meterline shard restored". To work offline, all must answer. Throws
+ * StoreError.
  */
 export async function prepareStore(
   config: Config,
   clickhouse: ClickHouse,
-  { logger, requireAll }: { readonly logger: Pick<Logger, 'info' | 'warn'>; readonly requireAll: boolean },
+  { logger, to }: { readonly logger: Pick<Logger, 'info' | 'warn'>; readonly to: 'serve' | 'work offline' },
 ): Promise<Migration[]> {
-  if (clickhouse.shards !== undefined)
-    return prepareShards(clickhouse, { database: databaseOf(config.CLICKHOUSE_URL ?? ''), cluster: config.CLICKHOUSE_CLUSTER }, { logger, requireAll })
+  if (clickhouse.shards !== undefined) {
+    const of = { database: databaseOf(config.CLICKHOUSE_URL ?? ''), cluster: config.CLICKHOUSE_CLUSTER }
+    const applied = await prepareShards(clickhouse, of, { logger, requireAll: to === 'work offline' })
+    if (to === 'serve') await requireNoneRestored(clickhouse)
+    return applied
+  }
   const applied = await migrate(clickhouse, { logger })
   if (clickhouse.engine === 'server') await requireWhole(clickhouse)
   return applied

@@ -17,7 +17,7 @@ export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Mont
     throw new Error(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
   const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
   try {
-    await prepareStore(config, clickhouse, { logger: { info: warnOnStderr, warn: warnOnStderr }, requireAll: true })
+    await prepareStore(config, clickhouse, { logger: { info: warnOnStderr, warn: warnOnStderr }, to: 'work offline' })
     const note = () => new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
     const outcome = await rebuildRollup(clickhouse, month, { runBetweenBatches: (work) => work(), note })
     if (outcome.status === 'rejected') throw new Error(outcome.reason)

@@ -9,7 +9,7 @@ export async function admitShard(environment: NodeJS.ProcessEnv, place: number) 
   const config = readConfig(environment, 'migrate')
   const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
   try {
-    await prepareStore(config, clickhouse, { logger: { info: warnOnStderr, warn: warnOnStderr }, requireAll: true })
+    await prepareStore(config, clickhouse, { logger: { info: warnOnStderr, warn: warnOnStderr }, to: 'work offline' })
     const note = () => new RegistryChanges(clickhouse).note(OFFLINE, { action: 'shard.restored', subject: String(place) })
     const outcome = await admitRestoredShard(clickhouse, place, note)
     if (outcome.status === 'rejected') throw new Error(outcome.reason)

@@ -82,7 +82,7 @@ export async function startService(config: Config, { logger, recentLogs }: Loggi
     }
     const clickhouse = await openStore(config, { logger })
     closers.add(() => clickhouse.close())
-    const migrations = await prepareStore(config, clickhouse, { logger, requireAll: false })
+    const migrations = await prepareStore(config, clickhouse, { logger, to: 'serve' })
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
     const hasApi = part === 'all' || part === 'api'
     const secrets = hasApi ? loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) }) : undefined

@@ -15,7 +15,7 @@ describe('the ordered list of servers', () => {
     const config = readConfig({ ...OF_OPERATORS, ...servers, CLICKHOUSE_CLUSTER: name }, 'migrate')
     const clickhouse = await openStore(config, { logger, waitMsMax: 1_000 })
     try {
-      return { clickhouse, applied: await prepareStore(config, clickhouse, { logger, requireAll }) }
+      return { clickhouse, applied: await prepareStore(config, clickhouse, { logger, to: requireAll ? 'work offline' : 'serve' }) }
     } catch (thrown) {
       await clickhouse.close()
       throw thrown

@@ -54,12 +54,14 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
     await cluster.backUp(2)
     await restart()
     await send('after', 200)
+    await untilMaterialized()
     const [before, stored] = [await usage(), await eventsPerServer(cluster.urls)]
     await expect(answered(() => admitShard(environment, 2))).rejects.toThrow(/counts events. Stop every process/)
     await billing.stop()
     await cluster.restore(2)
     expect((await eventsPerServer(cluster.urls))[1]).toBeLessThan(stored[1] ?? 0)
 
+    await expect(answered(() => startTestService(environment))).rejects.toThrow(/has the data of an older backup.*meterline shard restored/)
     const seen = await answered(seenOfShard)
     expect(seen.asOfMs).not.toBe(null)
     expect(await answered(() => admitShard(environment, 2))).toEqual({ shard: 2, logs: 2, days: seen.days })
@@ -107,6 +109,7 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
       const owners = await Promise.all(names.map(({ name }) => currentLeaseOwner(second, name)))
       return { asOfMs: await readAsOf(clickhouse), owners, ...(await queryOne(clickhouse.reads, changesOfDays, {})) }
     })
+  const untilMaterialized = () => untilSo(() => answered(() => withStore(async ({ reads }) => (await queryOne(reads, outdatedDays, {})).days === 0)))
   const falsify = () =>
     withStore(async (clickhouse) => {
       for (const { control } of shardsOf(clickhouse)) await control.command(COUNT_A_GROUP_TWICE)
@@ -146,6 +149,13 @@ const logsOfShard = defineQuery({
   sql: `SELECT DISTINCT name FROM leases_v1 WHERE ${IS_LOG_OF_TOPIC}`,
   params: z.object({}),
   row: z.object({ name: z.string() }),
+})
+
+const outdatedDays = defineQuery({
+  name: 'test_outdated_days',
+  sql: 'SELECT count() AS days FROM usage_days_v1 WHERE kept < changes',
+  params: z.object({}),
+  row: z.object({ days: z.coerce.number() }),
 })
 
 const changesOfDays = defineQuery({
