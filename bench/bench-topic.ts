@@ -5,17 +5,19 @@ import { kafkaForTests } from '../test/support/engines/kafka-broker.ts'
 import type { FillTask } from './fill-topic-main.ts'
 import { runForked } from './forked-task.ts'
 
-export const PARTITIONS = 4
+/** Of a topic, unless a measurement needs another number. */
+const PARTITIONS = 4
 
 export interface BenchTopic {
   readonly brokers: readonly string[]
   readonly topic: string
+  readonly partitions: number
   /** Produces events by their numbers, from 0 on by default. The same number again is a duplicate. */
   fill(events: number, from?: Pick<FillTask, 'first' | 'eventsPerDay'>): Promise<void>
 }
 
 /** Creates a topic on the broker at KAFKA_BROKERS, or on one that is started for the measurement. The topic is deleted at the end. */
-export async function openBenchTopic(closers: Closers): Promise<BenchTopic> {
+export async function openBenchTopic(closers: Closers, partitions = PARTITIONS): Promise<BenchTopic> {
   const kafka = await kafkaForTests()
   if (kafka === undefined) throw new Error('This measurement needs a Kafka broker: set KAFKA_BROKERS, or install Docker, or Java 17 with Maven.')
   closers.add(() => kafka.stop())
@@ -23,7 +25,7 @@ export async function openBenchTopic(closers: Closers): Promise<BenchTopic> {
   const topic = `bench-${process.pid}-${Date.now()}`
   const admin = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.ERROR }).admin()
   await admin.connect()
-  await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }], waitForLeaders: true })
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
   closers.add(async () => {
     await admin.deleteTopics({ topics: [topic] })
     await admin.disconnect()
@@ -31,6 +33,7 @@ export async function openBenchTopic(closers: Closers): Promise<BenchTopic> {
   return {
     brokers,
     topic,
+    partitions,
     fill: async (events, from = { first: 0 }) => {
       await runForked<FillTask, object>(FILL_MAIN, { brokers, topic, events, ...from }, closers)
     },

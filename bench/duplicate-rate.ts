@@ -15,7 +15,7 @@ export async function measureDuplicateRate(run: Run, topic: BenchTopic, { direct
   run.progress(`duplicates: producing ${events} events again`)
   await topic.fill(events)
   run.progress('duplicates: detecting them')
-  const service = await startKafkaService(directory, topic, run.closers)
+  const service = await startKafkaService({ dataDir: directory }, topic, run.closers)
   const readingMs = await service.reading
   const { atMs, metrics } = await service.until(DUPLICATES, events, SECONDS_MAX)
   await service.stop()

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { type BenchTopic, PARTITIONS } from './bench-topic.ts'
+import type { BenchTopic } from './bench-topic.ts'
 import { runForked } from './forked-task.ts'
 import type { KafkaEngineResult, KafkaEngineTask } from './kafka-engine-main.ts'
 import { COUNTED, CPU_SECONDS, type KafkaService, startKafkaService } from './kafka-service.ts'
@@ -60,7 +60,7 @@ interface RateRun {
 
 async function measureMeterline({ closers }: Run, topic: BenchTopic, { side, events, directory }: RateRun): Promise<KafkaService> {
   if (!side.fsync) await runForked<WithoutFsyncTask, object>(WITHOUT_FSYNC_MAIN, { directory }, closers)
-  const service = await startKafkaService(directory, topic, closers)
+  const service = await startKafkaService({ dataDir: directory }, topic, closers)
   const readingMs = await service.reading
   const cpuBefore = (await service.metrics()).get(CPU_SECONDS) ?? Number.NaN
   const { atMs, metrics, rssBytesMax } = await service.until(COUNTED, events)
@@ -70,8 +70,8 @@ async function measureMeterline({ closers }: Run, topic: BenchTopic, { side, eve
   return service
 }
 
-async function measureKafkaEngine({ closers }: Run, { brokers, topic }: BenchTopic, { side, events, directory }: RateRun): Promise<void> {
-  const task = { directory, brokers, topic, group: `bench${directory.replaceAll(/\W/g, '-')}`, partitions: PARTITIONS, events, fsync: side.fsync }
+async function measureKafkaEngine({ closers }: Run, { brokers, topic, partitions }: BenchTopic, { side, events, directory }: RateRun): Promise<void> {
+  const task = { directory, brokers, topic, group: `bench${directory.replaceAll(/\W/g, '-')}`, partitions, events, fsync: side.fsync }
   const { seconds, cpuSeconds, rssBytes } = await runForked<KafkaEngineTask, KafkaEngineResult>(KAFKA_ENGINE_MAIN, task, closers)
   side.eventsPerSecond.push(events / seconds)
   side.cpuSecondsPerMillion.push((cpuSeconds / events) * 1e6)

@@ -1,6 +1,6 @@
 import type { Closers } from '../service/closers.ts'
-import { type BenchTopic, PARTITIONS } from './bench-topic.ts'
-import { type ServiceProcess, startServiceProcess } from './service-process.ts'
+import type { BenchTopic } from './bench-topic.ts'
+import { type ServiceOptions, type ServiceProcess, startServiceProcess } from './service-process.ts'
 
 export interface KafkaService extends ServiceProcess {
   /** performance.now() when the first partition was assigned and the lease of its log acquired, so that reading began. */
@@ -22,21 +22,34 @@ export const CPU_SECONDS = 'process_cpu_seconds_total'
 const SECONDS_MAX = 1_800
 const POLL_MS = 100
 
-/** Starts everything in one process. It reads the topic from its beginning, or from the position stored in this data directory. */
-export async function startKafkaService(dataDir: string, { brokers, topic }: BenchTopic, closers: Closers): Promise<KafkaService> {
+export interface KafkaServiceOptions extends Pick<ServiceOptions, 'part' | 'environment'> {
+  readonly dataDir: string
+}
+
+/**
+ * Starts everything in one process, or a part of it. It reads the topic from its beginning, or from the position stored in this data
+ * directory, or in the store of the environment.
+ */
+export async function startKafkaService(
+  { dataDir, part, environment }: KafkaServiceOptions,
+  { brokers, topic, partitions }: BenchTopic,
+  closers: Closers,
+): Promise<KafkaService> {
   let onReading: (atMs: number) => void = () => {}
   const reading = new Promise<number>((resolve) => {
     onReading = resolve
   })
   const service = await startServiceProcess(dataDir, closers, {
+    part,
     environment: {
       KAFKA_BROKERS: brokers.join(','),
       KAFKA_TOPIC: topic,
-      KAFKA_PARTITIONS: String(PARTITIONS),
+      KAFKA_PARTITIONS: String(partitions),
       // One group per directory: a shared group would still have the members of the previous run.
       KAFKA_GROUP: `bench${dataDir.replaceAll(/\W/g, '-')}`,
       // Threads for the statements of four logs at the same time, and for Node's other work in the pool.
       UV_THREADPOOL_SIZE: '16',
+      ...environment,
     },
     onLine: (line) => {
       if (line.includes('"the lease of the log is acquired"')) onReading(performance.now())

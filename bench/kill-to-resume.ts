@@ -13,14 +13,14 @@ const RESUME_SECONDS_MAX = 60
  */
 export async function measureKillToResume({ closers, progress }: Run, topic: BenchTopic): Promise<number[]> {
   const directory = makeTemporaryDirectory(closers)
-  let service = await startKafkaService(directory, topic, closers)
+  let service = await startKafkaService({ dataDir: directory }, topic, closers)
   await service.until(COUNTED, 1)
   const seconds: number[] = []
   for (let kill = 0; kill < KILLS; kill += 1) {
     progress(`kill ${kill + 1} of ${KILLS}`)
     const killedMs = performance.now()
     await service.kill()
-    service = await startKafkaService(directory, topic, closers)
+    service = await startKafkaService({ dataDir: directory }, topic, closers)
     const { atMs, metrics } = await service.until(COUNTED, 1, RESUME_SECONDS_MAX)
     if ((metrics.get(COUNTED) ?? 0) === 0) {
       progress(`all events were counted before kill ${kill + 1}; measure with more of them (--events=<n>)`)

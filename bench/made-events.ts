@@ -24,7 +24,7 @@ export function makeEvent(number: number): MadeEvent {
 export function makeTopicEvent(number: number, eventsPerDay = Number.POSITIVE_INFINITY): MadeEvent {
   const { event_id, timestamp, ...event } = makeEvent(number)
   const day = new Date(Date.parse(timestamp) + Math.floor(number / eventsPerDay) * DAY_MS)
-  return { event_id: uuid(event_id), ...event, timestamp: day.toISOString(), project_id: PROJECT_IDS[mix(number, 0x27d4eb2f) % PROJECT_IDS.length] ?? '' }
+  return { event_id: uuid(event_id), ...event, timestamp: day.toISOString(), project_id: TOPIC_PROJECTS[mix(number, 0x27d4eb2f) % TOPIC_PROJECTS.length] ?? '' }
 }
 
 /** The body of a request with `count` events, beginning with number `first`. */
@@ -55,4 +55,7 @@ function uuid(digits: string): string {
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20)}`
 }
 
-const PROJECT_IDS = Array.from({ length: 5_000 }, (_, project) => uuid([1, 2, 3, 4].map((salt) => hex(mix(project, salt * 0x9e3779b1))).join('')))
+/** The projects of the events of a topic. */
+export const TOPIC_PROJECTS: readonly string[] = Array.from({ length: 5_000 }, (_, project) =>
+  uuid([1, 2, 3, 4].map((salt) => hex(mix(project, salt * 0x9e3779b1))).join('')),
+)

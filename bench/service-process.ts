@@ -19,12 +19,14 @@ export interface ServiceProcess {
 
 export interface ServiceOptions {
   /** Variables in addition to those of every measurement. */
-  readonly environment?: Readonly<Record<string, string>>
+  readonly environment?: Readonly<Record<string, string>> | undefined
+  /** By default the whole service. */
+  readonly part?: 'start' | 'ingest' | undefined
   /** Called with every line of its log. */
   readonly onLine?: (line: string) => void
 }
 
-/** Starts Meterline as it runs in production, as a separate process with the embedded engine and fsync, but without request limits. */
+/** Starts Meterline as it runs in production, as a separate process with fsync and, by default, the embedded engine, but without request limits. */
 export async function startServiceProcess(dataDir: string, closers: Closers, options: ServiceOptions = {}): Promise<ServiceProcess> {
   const environment: Record<string, string> = {
     ...options.environment,
@@ -36,7 +38,10 @@ export async function startServiceProcess(dataDir: string, closers: Closers, opt
     EVENT_REQUESTS_PER_MINUTE: '0',
   }
   // The same flag as in the launcher's first line and in `npm start`.
-  const child = spawn(process.execPath, ['--max-semi-space-size=64', LAUNCHER, 'start'], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--max-semi-space-size=64', LAUNCHER, options.part ?? 'start'], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const exited = once(child, 'exit')
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal)

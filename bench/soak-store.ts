@@ -1,3 +1,5 @@
+import { readRows } from './server-rows.ts'
+
 export interface StoredTable {
   readonly name: string
   readonly rows: number
@@ -7,12 +9,11 @@ export interface StoredTable {
 
 /** Queries the database of a soak over HTTP, without the product's own client. */
 export class SoakStore {
-  readonly #url: URL
+  readonly #url: string
 
   /** A URL as in CLICKHOUSE_URL; its path is the database. */
   constructor(url: string) {
-    const { origin, pathname } = new URL(url)
-    this.#url = new URL(`/?database=${pathname.slice(1)}`, origin)
+    this.#url = url
   }
 
   /** The rows of raw, which are the counted events as long as none is stored twice. 0 while there is no table. */
@@ -41,14 +42,7 @@ export class SoakStore {
     throw new Error(`${events} events were sent, but raw has ${row?.[0]} rows of ${row?.[1]} events, and the rollup has ${row?.[2]} events.`)
   }
 
-  /** The first statements may come before the database exists. */
-  async #rows(sql: string): Promise<string[][]> {
-    const response = await fetch(this.#url, { method: 'POST', body: `${sql}\nFORMAT TabSeparated` })
-    const text = await response.text()
-    if (response.ok) return text.split('\n').flatMap((line) => (line === '' ? [] : [line.split('\t')]))
-    if (response.headers.get('x-clickhouse-exception-code') === UNKNOWN_DATABASE) return []
-    throw new Error(`ClickHouse answered ${response.status}: ${text.slice(0, 500)}`)
+  #rows(sql: string): Promise<string[][]> {
+    return readRows(this.#url, sql)
   }
 }
-
-const UNKNOWN_DATABASE = '81'
