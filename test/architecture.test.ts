@@ -99,6 +99,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
   demo: { service: ['closers.ts', 'config.ts', 'open-logging.ts', 'signals.ts', 'start-service.ts'] },
   bench: {
     test: [
+      'support/engines/clickhouse-cluster.ts',
       'support/engines/clickhouse-server.ts',
       'support/engines/kafka-broker.ts',
       'support/engines/postgres-server.ts',

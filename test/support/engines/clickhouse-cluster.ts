@@ -11,6 +11,8 @@ import { freePort } from './free-port.ts'
 export interface ClickHouseCluster {
   /** In their order, with a new database. */
   readonly urls: readonly string[]
+  /** The processes of the servers, in their order. A server that was started again is another one. */
+  pids(): Promise<number[]>
   /** Sends SIGKILL to a server and waits for its exit. */
   kill(shard: number): Promise<void>
   /** Starts a server that was killed, with its data. */
@@ -22,15 +24,27 @@ export interface ClickHouseCluster {
   stop(): Promise<void>
 }
 
-/** The name of the cluster in the servers' remote_servers, by default that of Meterline. There is one with the servers in `reversed` order, too. */
-const CLUSTER = 'meterline'
+/**
+ * The names of the clusters in the servers' remote_servers: `meterline`, which is Meterline's default, has all servers, `first_1`, `first_2` …
+ * so many of them, and `reversed` has them in the other order.
+ */
+function clustersOf(natives: readonly number[]): string {
+  const listed = natives.map((port) => `<shard><replica><host>127.0.0.1</host><port>${port}</port></replica></shard>`)
+  const cluster = (name: string, servers: readonly string[]) => `<${name}>${servers.join('')}</${name}>`
+  const first = listed.map((_, index) => cluster(`first_${index + 1}`, listed.slice(0, index + 1)))
+  return [cluster('meterline', listed), cluster('reversed', listed.toReversed()), ...first].join('')
+}
 
-export async function startClickHouseCluster(shards: number): Promise<ClickHouseCluster> {
+/** `filesOf`: the configuration of each server, by names of files, instead of these clusters; it gets the native ports in their order. */
+export async function startClickHouseCluster(
+  shards: number,
+  { filesOf }: { filesOf?: (natives: readonly number[]) => Readonly<Record<string, string>> } = {},
+): Promise<ClickHouseCluster> {
   const directory = makeTemporaryDirectory()
   const places = await Promise.all(Array.from({ length: shards }, async () => ({ port: await freePort(), native: await freePort() })))
-  const listed = places.map(({ native }) => `<shard><replica><host>127.0.0.1</host><port>${native}</port></replica></shard>`)
-  const reversed = `<reversed>${[...listed].reverse().join('')}</reversed>`
-  const configuration = `<remote_servers><${CLUSTER}>${listed.join('')}</${CLUSTER}>${reversed}</remote_servers>`
+  const natives = places.map(({ native }) => native)
+  const configured =
+    filesOf === undefined ? { configuration: `<remote_servers>${clustersOf(natives)}</remote_servers>` } : { configuration: '', files: filesOf(natives) }
   const running = new Map<number, Promise<ClickHouseServer>>()
   const dataOf = (shard: number) => join(directory.path, `shard-${shard}`)
   const backupOf = (shard: number) => join(directory.path, `backup-${shard}`)
@@ -44,8 +58,7 @@ export async function startClickHouseCluster(shards: number): Promise<ClickHouse
     const onAborted = () => {
       if (running.has(shard)) start(shard).catch(() => {})
     }
-    const dataDir = dataOf(shard)
-    const started = startClickHouseServer({ dataDir, port: place.port, native: { port: place.native, configuration, onAborted } })
+    const started = startClickHouseServer({ dataDir: dataOf(shard), port: place.port, native: { port: place.native, ...configured, onAborted } })
     running.set(shard, started)
     await started
   }
@@ -57,6 +70,7 @@ export async function startClickHouseCluster(shards: number): Promise<ClickHouse
   }
   return {
     urls: places.map(({ port }) => `http://127.0.0.1:${port}/meterline`),
+    pids: () => Promise.all(places.map(async (_, index) => (await running.get(index + 1))?.pid ?? 0)),
     kill,
     restart: start,
     backUp: async (shard) => {

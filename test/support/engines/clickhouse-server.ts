@@ -10,6 +10,8 @@ import { endProcess, spawnBound } from './spawn-bound.ts'
 
 export interface ClickHouseServer {
   readonly url: string
+  /** Its process. */
+  readonly pid: number
   /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>
 }
@@ -32,6 +34,8 @@ export const READER = 'reader'
 export const DATABASE_USERS = { migrate: 'meterline', ingest: 'meterline_ingest', aggregate: 'meterline_aggregate', api: 'meterline_api' } as const
 export type DatabaseUser = keyof typeof DATABASE_USERS
 export const USERS_FILE = fileURLToPath(new URL('../../../docs/operating/clickhouse-users.xml', import.meta.url))
+/** The user of docs/operating/kubernetes-shards, and the secret of shards. */
+const ALSO_INCLUDED = { meterline_all_parts: sha256('meterline_all_parts'), meterline_shards: 'a secret of shards' }
 
 /** A ClickHouse server for one test file: the one at CLICKHOUSE_URL, otherwise one that is started here. */
 export async function clickHouseForTests(): Promise<TestClickHouse> {
@@ -67,6 +71,8 @@ export interface NativeInterface {
   readonly port: number
   /** XML for the configuration of the server. */
   readonly configuration: string
+  /** Files of its config.d, by their names. The path of the passwords in them is replaced. */
+  readonly files?: Readonly<Record<string, string>>
   /**
    * Called when the server ends itself (SIGABRT). With its native interface this one does now and then, at the end of a connection; a server
    * that only has HTTP never did.
@@ -83,7 +89,7 @@ export async function startClickHouseServer({ dataDir, port, temporary = false, 
   const [config, ready] = [join(dataDir, 'config.xml'), join(dataDir, 'listening')]
   mkdirSync(dataDir, { recursive: true })
   writeFileSync(config, configOf(config, native?.configuration))
-  addDatabaseUsers(dataDir)
+  addDatabaseUsers(dataDir, native?.files)
   rmSync(ready, { force: true })
   const { PATH = '', HOME = '' } = process.env
   const server = ['--config-file', config, `--path=${dataDir}`, `--http_port=${listening}`, '--listen_host=127.0.0.1']
@@ -103,7 +109,7 @@ export async function startClickHouseServer({ dataDir, port, temporary = false, 
   child.on('exit', (_, signal) => {
     if (signal === 'SIGABRT') native?.onAborted()
   })
-  return { url: `http://127.0.0.1:${listening}`, kill: () => endProcess(child, 'SIGKILL') }
+  return { url: `http://127.0.0.1:${listening}`, pid: child.pid ?? 0, kill: () => endProcess(child, 'SIGKILL') }
 }
 
 const MAIN = fileURLToPath(new URL('./clickhouse-server-main.ts', import.meta.url))
@@ -135,13 +141,17 @@ function configOf(path: string, more = ''): string {
 }
 
 /** The file that operators use, in the directory that is merged into the configuration. Only the place of the passwords is another one. */
-function addDatabaseUsers(dataDir: string): void {
+function addDatabaseUsers(dataDir: string, more: Readonly<Record<string, string>> = {}): void {
   const [folder, passwords] = [join(dataDir, 'config.d'), join(dataDir, 'passwords.xml')]
-  const included = Object.values(DATABASE_USERS).map((name) => `<${name}>${createHash('sha256').update(name).digest('hex')}</${name}>`)
-  writeFileSync(passwords, `<clickhouse>${included.join('')}</clickhouse>`)
+  const included = [...Object.values(DATABASE_USERS).map((name) => [name, sha256(name)]), ...Object.entries(ALSO_INCLUDED)]
+  writeFileSync(passwords, `<clickhouse>${included.map(([name, text]) => `<${name}>${text}</${name}>`).join('')}</clickhouse>`)
   mkdirSync(folder, { recursive: true })
-  const users = readFileSync(USERS_FILE, 'utf8').replace('/run/secrets/meterline/clickhouse.xml', passwords)
-  writeFileSync(join(folder, 'users.xml'), users)
+  for (const [name, text] of Object.entries({ 'users.xml': readFileSync(USERS_FILE, 'utf8'), ...more }))
+    writeFileSync(join(folder, name), text.replace('/run/secrets/meterline/clickhouse.xml', passwords))
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 async function untilWritten(path: string): Promise<void> {
