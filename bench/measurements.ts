@@ -10,6 +10,7 @@ import { measureIngest } from './ingest.ts'
 import { measurePeers } from './peers/peers.ts'
 import { measureRegistry } from './registry.ts'
 import type { Measurement } from './report.ts'
+import { measureShards } from './shards/shards.ts'
 import { measureSoak } from './soak.ts'
 import { measureTotals } from './totals.ts'
 
@@ -53,6 +54,11 @@ export const MEASUREMENTS: Readonly<Record<string, NamedMeasurement>> = {
     smallEvents: 200_000,
   },
   registry: { what: 'projects registered per second, singly and in bulk, without projects and with 100,000', measure: measureRegistry },
+  shards: {
+    what: 'the same events and answers with one server, two and three shards: CPU per event, latency, closing, bytes between servers',
+    measure: measureShards,
+    smallEvents: 100_000,
+  },
   soak: {
     what: 'millions of events with restarts and redeliveries: whether the end is as fast as the start, and what grows',
     measure: measureSoak,
