@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Closers } from '../service/closers.ts'
+import type { CapacityPlan } from './capacity/capacity.ts'
+import { CAPACITY_OPTIONS, parsePlan, reportCapacity } from './capacity/capacity-command.ts'
 import { readMachine } from './machine.ts'
 import { figuresOfAll, measureAll } from './measure-all.ts'
 import { MEASUREMENTS } from './measurements.ts'
@@ -24,12 +26,18 @@ ${Object.entries(MEASUREMENTS)
   .map(([name, { what }]) => `  ${name.padEnd(12)}  ${what}`)
   .join('\n')}
 
+Without measuring:
+  capacity      shards, disk, partitions, processes and memory for a load, computed from the last kept run of shards:
+                --events-per-day=<n> --projects=<n>, and of one shard --cores=<n> --memory-gib=<n> --disk-tb=<n>
+
 Examples:
   npm run bench                              everything, small
   npm run bench -- --json > figures.json     the same, for a program
   npm run bench -- peers                     beside other ways to store events, 200,000 events
   npm run bench -- peers --full              the same with 200,000, 2 million and 20 million
   npm run bench -- ingest --events=1000000   from Kafka, with a million events
+  npm run bench -- capacity --events-per-day=1000000000
+                                             what a billion events a day need
 `
 
 const OPTIONS = {
@@ -38,6 +46,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
   events: { type: 'string' },
   picture: { type: 'string' },
+  ...CAPACITY_OPTIONS,
 } as const
 
 await main()
@@ -47,7 +56,9 @@ async function main(): Promise<void> {
   const [name] = positionals
   const events = values.events === undefined ? undefined : Number(values.events)
   const isKnown = name === undefined ? events === undefined : Object.hasOwn(MEASUREMENTS, name)
+  const plan = name === 'capacity' ? parsePlan(values) : undefined
   if (values.help) process.stdout.write(HELP)
+  else if (plan !== undefined) printCapacity(plan, values.json)
   else if (positionals.length > 1 || !isKnown || (events !== undefined && !(Number.isSafeInteger(events) && events > 0))) {
     process.stderr.write(HELP)
     process.exitCode = 1
@@ -78,7 +89,7 @@ async function run({ name, events, json, full, picture }: Asked): Promise<void> 
         : { reports: [await measurement.measure({ closers, events, full, small: false, progress })], failed: new Map<string, string>() }
     const figures = roundFigures(measurement === undefined ? figuresOfAll(reports) : (reports[0]?.figures ?? {}))
     const at = `${new Date().toISOString().slice(0, 19)}Z`
-    print(reports, { measurement: name ?? 'all', at, size, ...(events === undefined ? {} : { events }), machine: readMachine(), figures }, json)
+    printAndKeep(reports, { measurement: name ?? 'all', at, size, ...(events === undefined ? {} : { events }), machine: readMachine(), figures }, json)
     const drawn = reports.map((report) => report.picture).find((each) => each !== undefined)
     if (picture !== undefined && drawn !== undefined) writeFileSync(picture, drawn)
     const problems = [...reports.map(({ missed }) => missed).filter((each) => each !== undefined), ...[...failed].map((each) => each.join(': '))]
@@ -90,12 +101,21 @@ async function run({ name, events, json, full, picture }: Asked): Promise<void> 
   }
 }
 
-function print(reports: readonly Report[], result: Result, json: boolean): void {
+function printCapacity(plan: CapacityPlan, json: boolean): void {
+  const { report, run } = reportCapacity(RESULTS, plan)
+  print([report], { ...run, measurement: report.name, figures: report.figures }, json)
+}
+
+function print(reports: readonly Report[], { measurement, size, machine, figures }: Omit<Result, 'at' | 'events'>, json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify({ measurement, size, machine, ...figures })}\n`)
+  else process.stdout.write(`${reports.map((report) => reportText(report, machine)).join('\n')}\n`)
+}
+
+function printAndKeep(reports: readonly Report[], result: Result, json: boolean): void {
   const before = lastCommitted(RESULTS, result)
   const kept = keepResult(RESULTS, result)
   const compared = before === undefined ? 'No committed run of this size to compare with.' : tableText(compareResults(before, result))
-  if (json) process.stdout.write(`${JSON.stringify({ measurement: result.measurement, size: result.size, machine: result.machine, ...result.figures })}\n`)
-  else process.stdout.write(`${reports.map((report) => reportText(report, result.machine)).join('\n')}\n`)
+  print(reports, result, json)
   const notice = `${compared}\n\nKept as bench/results/${kept}; commit it to compare later runs with it.\n`
   if (json) process.stderr.write(notice)
   else process.stdout.write(notice)

@@ -9,7 +9,7 @@ export type Result = z.infer<typeof ResultSchema>
 
 const SIZES = ['small', 'stated', 'full'] as const
 
-const ResultSchema = z.object({
+export const ResultSchema = z.object({
   measurement: z.string(),
   /** UTC, to the second. */
   at: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),

@@ -16,7 +16,7 @@ export interface ReadLimits {
 }
 
 /** Two or three such queries at the same time leave enough memory for the ingest on a small machine. */
-const READ_BYTES_MAX = 2 * 1024 ** 3
+export const READ_BYTES_MAX = 2 * 1024 ** 3
 /** A result is in memory as a whole while its rows are validated. */
 const ANSWER_ROWS_MAX = 1_000_000
 

@@ -30,7 +30,7 @@ export const SESSION_SETTINGS: Settings = {
 
 const QUERY_SECONDS_MAX = 25
 /** The memory limit of internal queries: closing, audits, exports. Queries of API callers have less (sql/limited-reads.ts). */
-const QUERY_BYTES_MAX = 8 * 1024 ** 3
+export const QUERY_BYTES_MAX = 8 * 1024 ** 3
 
 export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query: Omit<Query<P, R>, 'settings'> & { settings?: Settings }): Query<P, R> {
   return { ...query, settings: { ...READ_SETTINGS, ...query.settings } }

@@ -30,6 +30,9 @@ export interface AssignedPartitionsLimits extends PartitionReaderLimits {
   readonly stalledMsMax: number
 }
 
+/** The memory of the filters of identities in one process. */
+export const FILTER_BYTES_MAX = 1024 ** 3
+
 const LIMITS: AssignedPartitionsLimits = {
   batchEventsMax: 50_000,
   batchBytesMax: 32 * 1024 * 1024,
@@ -37,7 +40,7 @@ const LIMITS: AssignedPartitionsLimits = {
   retryAfterMsMin: 100,
   retryAfterMsMax: 5_000,
   ownerTimeoutMs: OWNER_TIMEOUT_MS,
-  filterBytesMax: 1024 ** 3,
+  filterBytesMax: FILTER_BYTES_MAX,
   heartbeatEveryMs: 2_000,
   stalledMsMax: 60_000,
 }

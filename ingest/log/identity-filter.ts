@@ -92,7 +92,7 @@ export class IdentityFilter {
   }
 }
 
-const BITS_PER_IDENTITY = 14
+export const BITS_PER_IDENTITY = 14
 const BLOCK_BITS = 256
 const BLOCK_BYTES = BLOCK_BITS / 8
 const BLOCK_WORDS = BLOCK_BITS / 32
