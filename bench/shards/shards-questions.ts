@@ -39,9 +39,12 @@ export interface QuestionsOfAll {
   readonly costs: ReadonlyMap<Shards, Questions>
   /** How many answers were compared with those of one server, and were the same. */
   readonly compared: number
+  /** What all stores together send while nothing is requested. */
+  readonly background: Cost
 }
 
 const WARM_UP = 10
+const BACKGROUND_MS = 5_000
 
 /**
  * Requests the same from every store, one request after another and the stores by turns, and compares the answers. A request differs from all before
@@ -63,6 +66,8 @@ export async function measureShardsQuestions(
     })
     measured.set(store.shards, { projectUsage: [], partnershipUsage: { small: [], large: [] }, closing: { small: [], large: [] }, firstDays })
   }
+  run.progress('nothing is requested')
+  const background = await costOf(servers, () => new Promise((resolve) => setTimeout(resolve, BACKGROUND_MS)))
   let compared = 0
   const askAll = async (round: number, costs: (of: Writable) => Cost[] | undefined, ask: (store: RunningStore) => Promise<string>) => {
     const texts = new Map<Shards, string>()
@@ -105,7 +110,7 @@ export async function measureShardsQuestions(
       )
     }
   }
-  return { costs: measured, compared }
+  return { costs: measured, compared, background }
 }
 
 interface Writable extends Questions {

@@ -39,6 +39,7 @@ export function shardsReport({ events, ingestion, questions }: ShardsMeasured): 
     counted_events: events,
     all_projects: TOPIC_PROJECTS.length,
     compared_answers: questions.compared,
+    background_between_per_second_bytes: backgroundOf(questions),
   }
   return {
     name: 'shards',
@@ -46,12 +47,16 @@ export function shardsReport({ events, ingestion, questions }: ShardsMeasured): 
       `${events.toLocaleString('en-US')} events of ${SHARDS_DAYS.count} days, ${TOPIC_PROJECTS.length.toLocaleString('en-US')} projects, ${SHARDS_PARTITIONS} partitions, produced before the clock starts. All servers, the broker and the load share these cores: more shards cannot be faster here, and what they cost shows.`,
       'CPU is that of `meterline ingest` and of the servers of the store, merges included. The stores run by turns, each into an empty database of the same servers; a ratio is the median of those of the rounds.',
       `Answers: one request after another, the stores by turns, no request like an earlier one. ${questions.compared.toLocaleString('en-US')} answers of shards were compared with those of one server, and are the same.`,
-      'Bytes are those that servers sent each other on their native interfaces, in both directions; those of the background work during the call are among them.',
+      `Bytes are those that servers sent each other on their native interfaces, in both directions. Those of the background work during the call are among them: ${(backgroundOf(questions) / 1024).toFixed(1)} KiB/s of all stores together while nothing is requested.`,
     ],
     tables: [ingestionTable(ingestion), answersTable(questions)],
     figures,
     missed: missedOf(figures),
   }
+}
+
+function backgroundOf({ background }: QuestionsOfAll): number {
+  return (background.bytesBetween / background.ms) * 1000
 }
 
 function missedOf(figures: Readonly<Record<string, number>>): string | undefined {
