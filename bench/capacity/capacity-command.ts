@@ -39,6 +39,7 @@ export function reportCapacity(folder: string, plan: CapacityPlan): { report: Re
     notes: [
       `Computed, not measured: from the figures of bench/results/${file} and limits of the code. The machine is that of the run.`,
       'It is proportional: nothing here says that a store of this size has been run.',
+      'When the filters are full, every event is looked up in the index. That is exact, and its price is not among the inputs (docs/design/exactly-once.md has its arithmetic).',
     ],
     tables: capacityTables(inputs, plan, capacity),
     figures: { ...snakeCase(needs), ...Object.fromEntries(limits.map(({ what, days }) => [`${what}_full_after_days`, days])) },
