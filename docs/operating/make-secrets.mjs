@@ -36,7 +36,10 @@ const hashes = Object.entries(DATABASE_USERS).map(([part, user]) => {
   put(part, 'clickhouse-password', password, METERLINE)
   return `  <${user}>${createHash('sha256').update(password).digest('hex')}</${user}>`
 })
-put('clickhouse', 'clickhouse.xml', `<clickhouse>\n${hashes.join('\n')}\n</clickhouse>`, CLICKHOUSE)
+// With which shards read each other; with one server nothing uses it.
+const ofShards = keep('clickhouse-shards', undefined, () => randomBytes(24).toString('hex'))
+const included = [...hashes, `  <meterline_shards>${ofShards}</meterline_shards>`]
+put('clickhouse', 'clickhouse.xml', `<clickhouse>\n${included.join('\n')}\n</clickhouse>`, CLICKHOUSE)
 
 /** The value of a secret; it is stored before any process gets it, because what a lost MASTER_KEY has sealed stays sealed. */
 function keep(name, given, create) {
