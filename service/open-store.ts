@@ -1,12 +1,11 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { requireNoneRestored } from '../ingest/repair/restored-shard.ts'
 import type { Logger } from '../metering/logger.ts'
 import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
 import { isUnavailable } from '../sql/errors.ts'
 import { type Migration, migrate } from '../sql/migrate.ts'
 import { databaseOf, openShards } from '../sql/open-shards.ts'
-import { requireWhole } from '../sql/pinned-places.ts'
+import { requireNoneRestored, requireWhole } from '../sql/pinned-places.ts'
 import { prepareShards } from '../sql/prepare-shards.ts'
 import type { Config } from './config.ts'
 

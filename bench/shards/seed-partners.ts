@@ -30,7 +30,7 @@ export async function seedPartners(environment: Readonly<Record<string, string>>
   const logger = { info: () => {}, warn: (details: unknown, message: string) => console.error(message, details) }
   const clickhouse = await openStore(config, { logger })
   try {
-    await prepareStore(config, clickhouse, { logger, requireAll: true })
+    await prepareStore(config, clickhouse, { logger, to: 'work offline' })
     const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeHoldsSealedData: false })))
     const partners: ShardsPartner[] = []
     let first = 0

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { isUnavailable, StoreError } from '../../sql/errors.ts'
 import { acquireLease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { IS_LOG_OF_TOPIC, shardsOf } from '../../sql/shards.ts'
@@ -48,22 +47,6 @@ export async function admitRestoredShard(clickhouse: ClickHouse, place: number, 
   return { status: 'admitted', logs: leases.length, days: days.length }
 }
 
-/**
- * Checks that no shard has the data of an older backup: the first one knows how often the materialized days had changed. A shard that does not
- * answer is not checked. Throws StoreError.
- */
-export async function requireNoneRestored(clickhouse: ClickHouse): Promise<void> {
-  const [day] = await clickhouse.control.query(daysThatWentBack, {}).catch((thrown: unknown) => {
-    if (isUnavailable(thrown)) return []
-    throw thrown
-  })
-  if (day === undefined) return
-  throw new StoreError(
-    'fault',
-    `Usage of ${day.day} had changed more often than its shards know: one of them has the data of an older backup. Stop every process of this installation, run "meterline shard restored <place>" for the shard that was restored, then start this process again.`,
-  )
-}
-
 function rejected(reason: string): RestoredShardOutcome {
   return { status: 'rejected', reason }
 }
@@ -76,13 +59,6 @@ const logsOfShard = defineQuery({
   sql: `SELECT DISTINCT name FROM leases_v1 WHERE ${IS_LOG_OF_TOPIC} ORDER BY name`,
   params: z.object({}),
   row: z.object({ name: z.string() }),
-})
-
-const daysThatWentBack = defineQuery({
-  name: 'days_that_went_back',
-  sql: 'SELECT usage_date AS day FROM usage_days_v1 WHERE kept > changes ORDER BY day LIMIT 1',
-  params: z.object({}),
-  row: z.object({ day: z.string() }),
 })
 
 /** Of all shards, and on the first one those that were materialized: a day of the shard may be missing in its backup. */

