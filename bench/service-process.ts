@@ -21,7 +21,7 @@ export interface ServiceOptions {
   /** Variables in addition to those of every measurement. */
   readonly environment?: Readonly<Record<string, string>> | undefined
   /** By default the whole service. */
-  readonly part?: 'start' | 'ingest' | undefined
+  readonly part?: 'start' | 'ingest' | 'api' | undefined
   /** Called with every line of its log. */
   readonly onLine?: (line: string) => void
 }

@@ -31,7 +31,7 @@ export interface Questions {
   readonly projectUsage: readonly Cost[]
   readonly partnershipUsage: Readonly<Record<PartnerSize, readonly Cost[]>>
   readonly closing: Readonly<Record<PartnerSize, readonly Cost[]>>
-  /** From the start of the process until every day is materialized and audited. */
+  /** From the start of the whole service until every day is materialized and audited, and its stop. */
   readonly firstDays: Cost
 }
 
@@ -60,12 +60,14 @@ export async function measureShardsQuestions(
   for (const store of stores) {
     run.progress(`materializing and auditing the days: ${store.shards} of ${stores.length} stores`)
     const firstDays = await costOf(servers, async () => {
-      const service = await startService(run, store, topic)
-      running.push({ ...store, service })
+      const service = await startService(run, store, { topic, part: 'start' })
       await untilAudited(service)
+      await service.stop()
     })
     measured.set(store.shards, { projectUsage: [], partnershipUsage: { small: [], large: [] }, closing: { small: [], large: [] }, firstDays })
   }
+  // Only `api` from here on: the background work of three services would be most of what these servers do.
+  for (const store of stores) running.push({ ...store, service: await startService(run, store, { topic, part: 'api' }) })
   run.progress('nothing is requested')
   const background = await costOf(servers, () => new Promise((resolve) => setTimeout(resolve, BACKGROUND_MS)))
   let compared = 0
@@ -119,10 +121,15 @@ interface Writable extends Questions {
   readonly closing: Readonly<Record<PartnerSize, Cost[]>>
 }
 
-function startService({ closers }: Run, { environment }: ShardedStore, { brokers, topic, partitions }: BenchTopic): Promise<ServiceProcess> {
+function startService(
+  { closers }: Run,
+  { environment }: ShardedStore,
+  { topic: of, part }: { topic: BenchTopic; part: 'start' | 'api' },
+): Promise<ServiceProcess> {
+  const { brokers, topic, partitions } = of
   const ofTopic = { KAFKA_BROKERS: brokers.join(','), KAFKA_TOPIC: topic, KAFKA_PARTITIONS: String(partitions), UV_THREADPOOL_SIZE: '16' }
   const group = `bench-${environment['CLICKHOUSE_CLUSTER'] ?? 'whole'}-${process.pid}`
-  return startServiceProcess(makeTemporaryDirectory(closers), closers, { environment: { ...environment, ...ofTopic, KAFKA_GROUP: group } })
+  return startServiceProcess(makeTemporaryDirectory(closers), closers, { part, environment: { ...environment, ...ofTopic, KAFKA_GROUP: group } })
 }
 
 async function costOf(servers: ShardServers, work: () => Promise<unknown>): Promise<Cost> {
