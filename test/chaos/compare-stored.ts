@@ -12,7 +12,7 @@ import {
   ROLLUP_TOTALS,
   rollupTotalsOf,
   STATES,
-  type StoreOverHttp,
+  type StoredOnServers,
   type Total,
   type Totals,
   totalsFromRows,
@@ -21,7 +21,7 @@ import {
 
 export interface CompareOptions {
   readonly fold: Fold
-  readonly store: StoreOverHttp
+  readonly store: StoredOnServers
   readonly acknowledged: Acknowledged
   /** cluster/topic/incarnation; the name of a log is this and the partition. */
   readonly logs: string

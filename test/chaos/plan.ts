@@ -1,6 +1,7 @@
 import { Random } from '../support/random.ts'
 
-export type KillKind = 'kill_ingest' | 'kill_api' | 'kill_broker' | 'kill_clickhouse'
+/** kill_clickhouse kills all servers of the store; the first shard and one of the others are only killed alone if there are shards. */
+export type KillKind = 'kill_ingest' | 'kill_api' | 'kill_broker' | 'kill_clickhouse' | 'kill_first_shard' | 'kill_other_shard'
 
 /**
  * What is done beside the kills:
@@ -86,8 +87,11 @@ function lastsMs(kind: Action['kind'], random: Random): number {
   }
 }
 
-/** Of every six kills, three hit ingest processes and one each of the other kinds, in random order. */
-const WEIGHTS: readonly KillKind[] = ['kill_ingest', 'kill_clickhouse', 'kill_ingest', 'kill_broker', 'kill_ingest', 'kill_api']
+/** Of every six kills, with shards of every eight, three hit ingest processes and one each of the other kinds, in random order. */
+const WEIGHTS: readonly KillKind[] = [
+  ...(['kill_ingest', 'kill_clickhouse', 'kill_ingest', 'kill_broker', 'kill_ingest', 'kill_api'] as const),
+  ...(['kill_other_shard', 'kill_first_shard'] as const),
+]
 
 function killsOf(kills: number, killable: readonly KillKind[], random: Random): KillKind[] {
   const weights = WEIGHTS.filter((kind) => killable.includes(kind))
@@ -106,5 +110,5 @@ export function isKill({ kind }: Action): boolean {
 
 export function describeAction({ kind, lastsMs, aheadMs }: Action): string {
   const ahead = kind === 'step_clock' ? ` by ${aheadMs / 60_000} min` : ''
-  return `${kind.replace('_', ' ')}${ahead} (${(lastsMs / 1000).toFixed(1)} s)`
+  return `${kind.replaceAll('_', ' ')}${ahead} (${(lastsMs / 1000).toFixed(1)} s)`
 }

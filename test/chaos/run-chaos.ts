@@ -6,6 +6,7 @@ import { AnswerChecks } from './check-answers.ts'
 import { afterMs, waitForAll } from './clock.ts'
 import { compareAnswers } from './compare-answers.ts'
 import { compareBatches } from './compare-batches.ts'
+import { compareShards } from './compare-shards.ts'
 import { compareStored } from './compare-stored.ts'
 import { hasKcat } from './emit-kcat.ts'
 import { effectiveEvents, foldTopic } from './fold.ts'
@@ -16,7 +17,7 @@ import { describeAction, isKill, makePlan, type OtherKind } from './plan.ts'
 import { produceLastRecords, readEnds, readTopicWithKafkajs, readTopicWithKcat } from './read-topic.ts'
 import { runPlan, type Stage } from './run-plan.ts'
 import { findLag, SampledMetrics } from './sampled-metrics.ts'
-import { StoreOverHttp } from './stored.ts'
+import { StoredOnServers } from './stored.ts'
 import { summarize } from './summarize.ts'
 import { INGESTS, PARTITIONS, type System } from './system.ts'
 import type { TopicRecord } from './validate-record.ts'
@@ -54,7 +55,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const metrics = new SampledMetrics()
   const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey(), lagEvents: () => metrics.lagEvents() })
   await load.preload(options.oldEvents)
-  const baseline = options.withBaseline ? new KafkaEngineBaseline(system.clickhouseUrl) : undefined
+  const baseline = options.withBaseline ? new KafkaEngineBaseline(system.store.first) : undefined
   await baseline?.create(system.kafka.brokers, system.topic)
   const stage: Stage = { system, load, secondSources: [] }
   const checks = new AnswerChecks({ system, partner: watched, acknowledged: load.acknowledged, random: new Random(options.seed) })
@@ -76,10 +77,11 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const ends = await readEnds(system.kafkajs, system.topic)
   const records = await readTopic(system, ends)
   const fold = foldTopic(records, PARTITIONS)
-  const store = new StoreOverHttp(system.clickhouseUrl)
+  const store = new StoredOnServers(system.store.urls)
   const expected = effectiveEvents(fold)
   const differences = [
     ...(await compareStored({ fold, store, acknowledged: load.acknowledged, logs: await readLogs(store, system.topic) })),
+    ...(await compareShards(store)),
     ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected })),
     ...(await compareAnswers({ client: client(), partner: watched, projects: WATCHED_PROJECTS, expected })),
     ...(await compareBatches(client(), fold)),
@@ -153,7 +155,7 @@ async function readTopic(system: System, ends: ReadonlyMap<number, number>): Pro
 }
 
 /** cluster/topic/incarnation. A second source that was rejected may have left an incarnation of its own topic. */
-async function readLogs(store: StoreOverHttp, topic: string): Promise<string> {
+async function readLogs(store: StoredOnServers, topic: string): Promise<string> {
   const rows = await store.rows(`SELECT DISTINCT topic, incarnation FROM topic_incarnations_v1 WHERE endsWith(topic, '/${topic}')`)
   if (rows.length !== 1) throw new Error(`The topic should have one incarnation, but ClickHouse has ${rows.length}.`)
   return rows[0]?.join('/') ?? ''

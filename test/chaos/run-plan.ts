@@ -35,7 +35,11 @@ async function runAction({ kind, slot, lastsMs, aheadMs }: Action, { system, loa
     case 'kill_broker':
       return system.kafka.restart()
     case 'kill_clickhouse':
-      return system.killClickHouse(lastsMs)
+      return system.store.killAll(lastsMs)
+    case 'kill_first_shard':
+      return system.store.kill([1], lastsMs)
+    case 'kill_other_shard':
+      return system.store.killOther(slot, lastsMs)
     case 'freeze_ingest':
       return ingest.freeze(lastsMs)
     case 'join_ingest':

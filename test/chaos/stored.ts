@@ -30,6 +30,24 @@ export class StoreOverHttp {
   }
 }
 
+/**
+ * The servers of a store. Each is queried about its own tables, and not through the first one as the product does it: so what two of them have
+ * would be found twice.
+ */
+export class StoredOnServers {
+  readonly servers: readonly StoreOverHttp[]
+
+  /** URLs as in CLICKHOUSE_URLS. */
+  constructor(urls: readonly string[]) {
+    this.servers = urls.map((url) => new StoreOverHttp(url))
+  }
+
+  /** The rows of all servers. */
+  async rows(sql: string): Promise<string[][]> {
+    return (await Promise.all(this.servers.map((server) => server.rows(sql)))).flat()
+  }
+}
+
 /** The sum, the maximum and the number of the events of a (project, day, metric), and the number of those that count. */
 export interface Total {
   readonly sum: bigint

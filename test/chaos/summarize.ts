@@ -4,12 +4,12 @@ import type { Action } from './plan.ts'
 import type { Stage } from './run-plan.ts'
 import type { SampledMetrics } from './sampled-metrics.ts'
 import type { SecondSourceOutcome } from './second-source.ts'
-import type { StoreOverHttp } from './stored.ts'
+import type { StoredOnServers } from './stored.ts'
 
 export interface SummarizeOptions {
   readonly stage: Stage
   readonly secondSources: readonly SecondSourceOutcome[]
-  readonly store: StoreOverHttp
+  readonly store: StoredOnServers
   readonly fold: Fold
   readonly metrics: SampledMetrics
   readonly checks: AnswerChecks
@@ -20,21 +20,22 @@ export interface SummarizeOptions {
 export async function summarize({ stage, secondSources, store, fold, metrics, checks, done }: SummarizeOptions): Promise<void> {
   const { system, load } = stage
   const { acknowledged } = load
-  const acquisitions = (await store.rows("SELECT sum(acquisitions) FROM leases_v1 WHERE name LIKE '%/chaos-%'"))[0]?.[0]
+  const acquisitions = await store.rows("SELECT sum(acquisitions) FROM leases_v1 WHERE name LIKE '%/chaos-%'")
   const records = [...fold.projects.values()]
   const windows = records.flatMap((project) => [...project.windows.values()])
   const changes = windows.reduce((sum, window) => sum + window.changes.length, 0)
   const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])
   const pairs = (counts: ReadonlyMap<string, number>) => [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'
-  console.log(`done: ${times(done.map(({ kind }) => kind.replace('_', ' ')))}`)
+  console.log(`done: ${times(done.map(({ kind }) => kind.replaceAll('_', ' ')))}`)
   console.log(`acknowledged records: ${pairs(acknowledged.records)}; failed or repeated requests: ${pairs(acknowledged.retries)}`)
   console.log(
     `counted ${sentEvents(fold).length}, corrections ${records.reduce((sum, { corrections }) => sum + corrections.size, 0)}, ` +
       `batches ${times(windows.map(({ action }) => action))} with ${changes} corrections, duplicates ${fold.duplicates}, forwarded ${fold.copies}, rejected ${reasons.length} (${times(reasons)}); ` +
-      `lease acquisitions ${acquisitions}, repaired keys at least ${metrics.sum('meterline_rollup_repaired_keys_total')}, lowest watermark at most ${metrics.watermarkLagSecondsMax.toFixed(0)} s behind`,
+      `lease acquisitions ${acquisitions.reduce((sum, [ofServer]) => sum + Number(ofServer), 0)}, repaired keys at least ${metrics.sum('meterline_rollup_repaired_keys_total')}, lowest watermark at most ${metrics.watermarkLagSecondsMax.toFixed(0)} s behind`,
   )
   console.log(`checked ${checks.checked} answers: as_of advanced ${checks.advances} times and passed an uncounted event ${checks.violations.length} times`)
   if (secondSources.length > 0) console.log(`second sources: ${times(secondSources)}`)
+  if (system.store.urls.length > 1) console.log(`shards ${system.store.urls.length}, which ended themselves ${system.store.aborts} times`)
   for (const { name, unexpectedEnds } of [...system.ingests, ...system.apis])
     for (const end of unexpectedEnds) console.log(`  ${name} ended unexpectedly: ${end}`)
 }

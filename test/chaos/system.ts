@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import { type ClickHouseServer, startClickHouseServer } from '../support/engines/clickhouse-server.ts'
 import { kafkaForTests, type TestKafka } from '../support/engines/kafka-broker.ts'
 import { afterMs } from './clock.ts'
 import type { KillKind } from './plan.ts'
+import { StoreServers } from './store-servers.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
 export const INGESTS = 3
@@ -16,7 +16,8 @@ export const PARTITIONS = 6
 export interface SystemOptions {
   readonly directory: string
   readonly seed: number
-  /** CLICKHOUSE_URL; if undefined, a ClickHouse server is started, which may be killed. */
+  readonly shards: number
+  /** CLICKHOUSE_URL; if undefined, the servers are started. */
   readonly givenClickHouse: string | undefined
 }
 
@@ -24,7 +25,7 @@ export interface SystemOptions {
 export class System {
   readonly ingests: readonly SupervisedProcess[]
   readonly apis: readonly SupervisedProcess[]
-  readonly clickhouseUrl: string
+  readonly store: StoreServers
   readonly adminToken: string
   readonly topic: string
   /** Has no ingest process; what it contains must not be counted. */
@@ -33,21 +34,12 @@ export class System {
   readonly kafka: TestKafka
   readonly kafkajs: Kafka
   readonly killable: readonly KillKind[]
-  readonly #dataDir: string
   readonly #environment: Readonly<Record<string, string>>
-  #ownClickHouse: ClickHouseServer | undefined
-  #clickHouseStarting: Promise<void> = Promise.resolve()
-  #ended = false
   readonly #others: ChildProcess[] = []
 
-  private constructor(options: SystemOptions, kafka: TestKafka, ownClickHouse: ClickHouseServer | undefined) {
-    const { directory, seed, givenClickHouse } = options
+  private constructor({ directory, seed }: SystemOptions, kafka: TestKafka, store: StoreServers) {
     this.kafka = kafka
-    this.#ownClickHouse = ownClickHouse
-    this.#dataDir = join(directory, 'clickhouse')
-    const url = new URL(ownClickHouse?.url ?? givenClickHouse ?? '')
-    url.pathname = `/meterline_chaos_${randomBytes(4).toString('hex')}`
-    this.clickhouseUrl = url.toString()
+    this.store = store
     this.topic = `chaos-${seed}-${randomBytes(4).toString('hex')}`
     this.secondTopic = `${this.topic}-second`
     this.adminToken = randomBytes(24).toString('hex')
@@ -62,20 +54,14 @@ export class System {
     this.ingests = Array.from({ length: INGESTS + 1 }, (_, index) => supervised('ingest', index))
     this.apis = Array.from({ length: APIS }, (_, index) => supervised('api', index))
     const ownsBroker = (process.env['KAFKA_BROKERS'] ?? '') === ''
-    this.killable = [
-      'kill_ingest',
-      'kill_api',
-      ...(ownsBroker ? (['kill_broker'] as const) : []),
-      ...(ownClickHouse === undefined ? [] : (['kill_clickhouse'] as const)),
-    ]
+    this.killable = ['kill_ingest', 'kill_api', ...(ownsBroker ? (['kill_broker'] as const) : []), ...store.killable]
   }
 
   static async start(options: SystemOptions): Promise<System> {
     const kafka = await kafkaForTests()
     if (kafka === undefined) throw new Error('Chaos needs a Kafka broker: set KAFKA_BROKERS, or install Docker, or Java 17 with Maven.')
-    const dataDir = join(options.directory, 'clickhouse')
-    const ownClickHouse = options.givenClickHouse === undefined ? await startClickHouseServer({ dataDir }) : undefined
-    const system = new System(options, kafka, ownClickHouse)
+    const store = await StoreServers.start({ ...options, dataDir: join(options.directory, 'clickhouse') })
+    const system = new System(options, kafka, store)
     await system.#createSecondTopic()
     // The first process creates topic and tables.
     for (const process of [...system.apis, ...system.ingests.slice(0, INGESTS)]) {
@@ -96,8 +82,10 @@ export class System {
     return { ...this.#environment, KAFKA_TOPIC: this.secondTopic, KAFKA_GROUP: `${this.secondTopic}-group` }
   }
 
+  /** It counts what comes over HTTP, into one server: with several, into the first shard. */
   environmentWithoutTopic(): Record<string, string> {
-    return Object.fromEntries(Object.entries(this.#environment).filter(([name]) => !name.startsWith('KAFKA_')))
+    const others = Object.entries(this.#environment).filter(([name]) => !/^(KAFKA|CLICKHOUSE)_/.test(name))
+    return { ...Object.fromEntries(others), CLICKHOUSE_URL: this.store.first }
   }
 
   /** Kills the process when the run ends, however it does. */
@@ -105,31 +93,17 @@ export class System {
     this.#others.push(child)
   }
 
-  /** Kills the store with SIGKILL; it is restarted at the same address with the same data. */
-  async killClickHouse(downMs: number): Promise<void> {
-    await this.#clickHouseStarting
-    const killed = this.#ownClickHouse
-    if (killed === undefined) return
-    await killed.kill()
-    this.#clickHouseStarting = afterMs(downMs).then(async () => {
-      if (this.#ended) return
-      this.#ownClickHouse = await startClickHouseServer({ dataDir: this.#dataDir, port: Number(new URL(killed.url).port) })
-    })
-  }
-
   /** Kills everything immediately. */
   async end(): Promise<void> {
-    this.#ended = true
     for (const process of [...this.ingests, ...this.apis]) process.end()
     for (const process of this.#others) process.kill('SIGKILL')
-    await this.#clickHouseStarting.catch(() => {})
-    await this.#ownClickHouse?.kill()
+    await this.store.end()
     await this.kafka.stop()
   }
 
   /** Waits for the store, starts every process that should run, and stops the additional one. */
   async startAll(): Promise<void> {
-    await this.#clickHouseStarting
+    await this.store.untilStarted()
     for (const process of [...this.ingests.slice(0, INGESTS), ...this.apis]) process.start()
     await this.visitor.leave()
   }
@@ -147,7 +121,7 @@ export class System {
       KAFKA_TOPIC: this.topic,
       KAFKA_GROUP: `${this.topic}-group`,
       KAFKA_PARTITIONS: String(PARTITIONS),
-      CLICKHOUSE_URL: this.clickhouseUrl,
+      ...this.store.environment,
       ADMIN_TOKEN: this.adminToken,
       MASTER_KEY: randomBytes(32).toString('base64'),
       PORT: '0',

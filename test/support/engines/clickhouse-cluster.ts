@@ -4,10 +4,7 @@ import { makeTemporaryDirectory } from '../temporary-directory.ts'
 import { type ClickHouseServer, startClickHouseServer } from './clickhouse-server.ts'
 import { freePort } from './free-port.ts'
 
-/**
- * Several ClickHouse servers that can read each other: the shards of one store. Numbers begin at 1. A server that aborts is started again, as
- * a supervisor would.
- */
+/** Several ClickHouse servers that can read each other: the shards of one store. Numbers begin at 1. */
 export interface ClickHouseCluster {
   /** In their order, with a new database. */
   readonly urls: readonly string[]
@@ -35,12 +32,16 @@ function clustersOf(natives: readonly number[]): string {
   return [cluster('meterline', listed), cluster('reversed', listed.toReversed()), ...first].join('')
 }
 
-/** `filesOf`: the configuration of each server, by names of files, instead of these clusters; it gets the native ports in their order. */
-export async function startClickHouseCluster(
-  shards: number,
-  { filesOf }: { filesOf?: (natives: readonly number[]) => Readonly<Record<string, string>> } = {},
-): Promise<ClickHouseCluster> {
-  const directory = makeTemporaryDirectory()
+export interface ClusterOptions {
+  /** Is kept when the servers stop; by default their data is temporary. */
+  readonly dataDir?: string
+  /** The configuration of each server, by names of files, instead of these clusters; it gets the native ports in their order. */
+  readonly filesOf?: (natives: readonly number[]) => Readonly<Record<string, string>>
+}
+
+/** A server that is alone has no native interface. */
+export async function startClickHouseCluster(shards: number, { dataDir, filesOf }: ClusterOptions = {}): Promise<ClickHouseCluster> {
+  const directory = dataDir === undefined ? makeTemporaryDirectory() : { path: dataDir, remove: () => {} }
   const places = await Promise.all(Array.from({ length: shards }, async () => ({ port: await freePort(), native: await freePort() })))
   const natives = places.map(({ native }) => native)
   const configured =
@@ -55,10 +56,8 @@ export async function startClickHouseCluster(
   const start = async (shard: number): Promise<void> => {
     const place = places[shard - 1]
     if (place === undefined) throw new Error(`There is no shard ${shard}.`)
-    const onAborted = () => {
-      if (running.has(shard)) start(shard).catch(() => {})
-    }
-    const started = startClickHouseServer({ dataDir: dataOf(shard), port: place.port, native: { port: place.native, ...configured, onAborted } })
+    const native = { port: place.native, ...configured }
+    const started = startClickHouseServer({ dataDir: dataOf(shard), port: place.port, ...(shards > 1 && { native }) })
     running.set(shard, started)
     await started
   }
