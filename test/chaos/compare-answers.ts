@@ -1,12 +1,12 @@
 import { groupedBy } from '../../metering/grouped-by.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import type { Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { decimalOf } from './billionths.ts'
 import { METRICS_OF_STATES, USERS } from './chaos-metrics.ts'
-import { latestOf } from './compare-states.ts'
 import { dayOf } from './day-of.ts'
+import { combine, partnershipValue, partnershipValueOfStates, quantityOf, valueOfStates } from './expected-values.ts'
 import type { CountedEvent } from './folded-project.ts'
-import { type Total, type Totals, totalsOf } from './stored.ts'
+import { totalsOf } from './stored.ts'
 
 /** Wider than the generated timestamps: one with a zone can fall on another day in UTC than the one in its text. No longer than an answer may be. */
 const PERIODS = [
@@ -63,41 +63,8 @@ async function comparePeriod(options: CompareAnswersOptions, [from, to]: readonl
   }
   const { summary, metrics } = (await client.partnershipUsage(partner, from, to)).body
   for (const metric of METRIC_NAMES)
-    check(`partnership ${metric}`, summary[METRICS[metric].partnershipName], decimalOf(partnership(metric, expected, projects)))
-  for (const metric of METRICS_OF_STATES) {
-    const value = projects.reduce((sum, project) => sum + valueOfStates(metric, ofStates.get(project)), 0n)
-    check(`partnership ${metric}`, metrics?.[metric]?.value ?? '0', decimalOf(value))
-  }
+    check(`partnership ${metric}`, summary[METRICS[metric].partnershipName], decimalOf(partnershipValue(metric, expected, projects)))
+  for (const metric of METRICS_OF_STATES) check(`partnership ${metric}`, metrics?.[metric]?.value ?? '0', decimalOf(partnershipValueOfStates(metric, ofStates)))
   check('partnership union', metrics?.[USERS]?.union ?? '0', decimalOf(valueOfStates(USERS, [...ofStates.values()].flat())))
   return differences
-}
-
-/** The value of events of some days: their latest sample, or the number of their different texts. */
-function valueOfStates(metric: string, events: readonly CountedEvent[] = []): bigint {
-  const ofMetric = events.filter((event) => event.metric === metric)
-  if (metric === USERS) return BigInt(new Set(ofMetric.map(({ text }) => text)).size) * 1_000_000_000n
-  return latestOf(ofMetric)?.quantity ?? 0n
-}
-
-/** Adds the projects of each day first, then takes the highest day of a peak metric or adds the days of any other. */
-function partnership(metric: MetricName, expected: Totals, projects: readonly string[]): bigint {
-  const sums = new Map<string, bigint>()
-  for (const project of projects) {
-    for (const [day, metrics] of expected.get(project) ?? []) sums.set(day, (sums.get(day) ?? 0n) + (quantityOf(metric, metrics.get(metric)) ?? 0n))
-  }
-  return combine(metric, [...sums.values()])
-}
-
-function quantityOf(metric: MetricName, total: Total | undefined): bigint | undefined {
-  return METRICS[metric].kind === 'peak' ? total?.peak : total?.sum
-}
-
-function combine(metric: MetricName, quantities: readonly bigint[]): bigint {
-  const add = METRICS[metric].kind === 'cumulative'
-  let all = 0n
-  for (const quantity of quantities) {
-    if (add) all += quantity
-    else if (quantity > all) all = quantity
-  }
-  return all
 }

@@ -1,7 +1,7 @@
 import { Random } from '../support/random.ts'
 
-/** kill_clickhouse kills all servers of the store; the first shard and one of the others are only killed alone if there are shards. */
-export type KillKind = 'kill_ingest' | 'kill_api' | 'kill_broker' | 'kill_clickhouse' | 'kill_first_shard' | 'kill_other_shard'
+/** kill_clickhouse kills all servers of the store. The last three are for runs with shards. */
+export type KillKind = 'kill_ingest' | 'kill_api' | 'kill_broker' | 'kill_clickhouse' | 'kill_first_shard' | 'kill_other_shard' | 'kill_aggregate'
 
 /**
  * What is done beside the kills:
@@ -87,10 +87,10 @@ function lastsMs(kind: Action['kind'], random: Random): number {
   }
 }
 
-/** Of every six kills, with shards of every eight, three hit ingest processes and one each of the other kinds, in random order. */
+/** Of every six kills, with shards of every nine, three hit ingest processes and one each of the other kinds, in random order. */
 const WEIGHTS: readonly KillKind[] = [
   ...(['kill_ingest', 'kill_clickhouse', 'kill_ingest', 'kill_broker', 'kill_ingest', 'kill_api'] as const),
-  ...(['kill_other_shard', 'kill_first_shard'] as const),
+  ...(['kill_other_shard', 'kill_first_shard', 'kill_aggregate'] as const),
 ]
 
 function killsOf(kills: number, killable: readonly KillKind[], random: Random): KillKind[] {

@@ -4,9 +4,11 @@ import { Random } from '../support/random.ts'
 import { defineChaosMetrics } from './chaos-metrics.ts'
 import { AnswerChecks } from './check-answers.ts'
 import { afterMs, waitForAll } from './clock.ts'
+import { MonthClosings } from './close-months.ts'
 import { compareAnswers } from './compare-answers.ts'
 import { compareBatches } from './compare-batches.ts'
 import { compareShards } from './compare-shards.ts'
+import { compareStatements } from './compare-statements.ts'
 import { compareStored } from './compare-stored.ts'
 import { hasKcat } from './emit-kcat.ts'
 import { effectiveEvents, foldTopic } from './fold.ts'
@@ -52,6 +54,9 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   await labelMetrics(client(), LABELLED_METRICS, ['model'])
   const partner = await register(client(), 'Chaos', PROJECTS)
   const watched = await register(client(), 'Watched', WATCHED_PROJECTS)
+  const planMs = plan.reduce((sum, action) => sum + action.afterMs, 0)
+  const closings = new MonthClosings({ system, partner, random: new Random(options.seed), planMs })
+  await closings.billAll(client())
   const metrics = new SampledMetrics()
   const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey(), lagEvents: () => metrics.lagEvents() })
   await load.preload(options.oldEvents)
@@ -61,7 +66,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const checks = new AnswerChecks({ system, partner: watched, acknowledged: load.acknowledged, random: new Random(options.seed) })
   let ending = false
   const emitting = load.emit()
-  const watching = Promise.all([sampleUntilEnd(system, metrics, () => ending), checks.run(() => ending)])
+  const watching = Promise.all([sampleUntilEnd(system, metrics, () => ending), checks.run(() => ending), closings.run(() => ending)])
   const done = await Promise.race([runPlan(plan, stage, () => metrics.status), emitting.then((): never => fail('The emitters stopped early.'))])
   const secondSources = await Promise.all(stage.secondSources)
   await load.end()
@@ -73,6 +78,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   ending = true
   await watching
   await metrics.sample(system.ingests)
+  await closings.end()
   // Forwarded copies have followed the last records of the emitters.
   const ends = await readEnds(system.kafkajs, system.topic)
   const records = await readTopic(system, ends)
@@ -85,11 +91,13 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
     ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected })),
     ...(await compareAnswers({ client: client(), partner: watched, projects: WATCHED_PROJECTS, expected })),
     ...(await compareBatches(client(), fold)),
+    ...compareStatements({ closed: closings.closed, projects: PROJECTS, expected }),
+    ...closings.violations,
     ...misjudged,
     ...checks.violations,
     ...secondSources.flatMap((outcome) => (outcome === 'accepted' ? ['a second source was accepted beside the first'] : [])),
   ]
-  await summarize({ stage, secondSources, store, fold, metrics, checks, done })
+  await summarize({ stage, secondSources, store, fold, metrics, checks, closings, done })
   if (baseline !== undefined) {
     console.log(await baseline.report(fold, ends))
     // Only cleaning up: a failure here does not change the result.

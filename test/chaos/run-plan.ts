@@ -32,6 +32,8 @@ async function runAction({ kind, slot, lastsMs, aheadMs }: Action, { system, loa
       return ingest.kill(lastsMs)
     case 'kill_api':
       return processAt(system.apis, slot).kill(lastsMs)
+    case 'kill_aggregate':
+      return processAt(system.aggregates, slot).kill(lastsMs)
     case 'kill_broker':
       return system.kafka.restart()
     case 'kill_clickhouse':

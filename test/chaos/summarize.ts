@@ -1,4 +1,5 @@
 import type { AnswerChecks } from './check-answers.ts'
+import type { MonthClosings } from './close-months.ts'
 import { type Fold, sentEvents } from './fold.ts'
 import type { Action } from './plan.ts'
 import type { Stage } from './run-plan.ts'
@@ -13,11 +14,12 @@ export interface SummarizeOptions {
   readonly fold: Fold
   readonly metrics: SampledMetrics
   readonly checks: AnswerChecks
+  readonly closings: MonthClosings
   readonly done: readonly Action[]
 }
 
 /** Prints what was done and what came of it. */
-export async function summarize({ stage, secondSources, store, fold, metrics, checks, done }: SummarizeOptions): Promise<void> {
+export async function summarize({ stage, secondSources, store, fold, metrics, checks, closings, done }: SummarizeOptions): Promise<void> {
   const { system, load } = stage
   const { acknowledged } = load
   const acquisitions = await store.rows("SELECT sum(acquisitions) FROM leases_v1 WHERE name LIKE '%/chaos-%'")
@@ -34,9 +36,10 @@ export async function summarize({ stage, secondSources, store, fold, metrics, ch
       `lease acquisitions ${acquisitions.reduce((sum, [ofServer]) => sum + Number(ofServer), 0)}, repaired keys at least ${metrics.sum('meterline_rollup_repaired_keys_total')}, lowest watermark at most ${metrics.watermarkLagSecondsMax.toFixed(0)} s behind`,
   )
   console.log(`checked ${checks.checked} answers: as_of advanced ${checks.advances} times and passed an uncounted event ${checks.violations.length} times`)
+  console.log(`closed ${closings.closedDuringRun} of ${closings.closed.size} months during the run; postponed: ${pairs(closings.postponed)}`)
   if (secondSources.length > 0) console.log(`second sources: ${times(secondSources)}`)
   if (system.store.urls.length > 1) console.log(`shards ${system.store.urls.length}, which ended themselves ${system.store.aborts} times`)
-  for (const { name, unexpectedEnds } of [...system.ingests, ...system.apis])
+  for (const { name, unexpectedEnds } of [...system.lasting, system.visitor])
     for (const end of unexpectedEnds) console.log(`  ${name} ended unexpectedly: ${end}`)
 }
 

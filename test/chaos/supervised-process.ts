@@ -13,7 +13,7 @@ const LEAVE_MS_MAX = 30_000
 
 export interface SupervisedOptions {
   readonly name: string
-  readonly verb: 'ingest' | 'api'
+  readonly verb: 'ingest' | 'api' | 'aggregate'
   readonly environment: Readonly<Record<string, string>>
   readonly logsDirectory: string
 }

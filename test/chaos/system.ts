@@ -21,10 +21,12 @@ export interface SystemOptions {
   readonly givenClickHouse: string | undefined
 }
 
-/** Broker, store, three ingest and two api processes; each is restarted when it ends. */
+/** Broker, store, three ingest and two api processes, with shards an aggregate process too; each is restarted when it ends. */
 export class System {
   readonly ingests: readonly SupervisedProcess[]
   readonly apis: readonly SupervisedProcess[]
+  /** One with shards, whose totals it materializes; without them none, so that the plans of known seeds stay the same. */
+  readonly aggregates: readonly SupervisedProcess[]
   readonly store: StoreServers
   readonly adminToken: string
   readonly topic: string
@@ -49,12 +51,19 @@ export class System {
     const logsDirectory = join(directory, 'logs')
     mkdirSync(logsDirectory)
     this.secondSourceLog = createWriteStream(join(logsDirectory, 'second-source.log'))
-    const supervised = (verb: 'ingest' | 'api', index: number) => new SupervisedProcess({ name: `${verb}-${index}`, verb, environment, logsDirectory })
+    const supervised = (verb: 'ingest' | 'api' | 'aggregate', index: number) =>
+      new SupervisedProcess({ name: `${verb}-${index}`, verb, environment, logsDirectory })
     // The last one does not run all the time: it joins and leaves.
     this.ingests = Array.from({ length: INGESTS + 1 }, (_, index) => supervised('ingest', index))
     this.apis = Array.from({ length: APIS }, (_, index) => supervised('api', index))
+    this.aggregates = store.urls.length > 1 ? [supervised('aggregate', 0)] : []
     const ownsBroker = (process.env['KAFKA_BROKERS'] ?? '') === ''
-    this.killable = ['kill_ingest', 'kill_api', ...(ownsBroker ? (['kill_broker'] as const) : []), ...store.killable]
+    this.killable = [
+      ...(['kill_ingest', 'kill_api'] as const),
+      ...(ownsBroker ? (['kill_broker'] as const) : []),
+      ...(this.aggregates.length > 0 ? (['kill_aggregate'] as const) : []),
+      ...store.killable,
+    ]
   }
 
   static async start(options: SystemOptions): Promise<System> {
@@ -64,11 +73,16 @@ export class System {
     const system = new System(options, kafka, store)
     await system.#createSecondTopic()
     // The first process creates topic and tables.
-    for (const process of [...system.apis, ...system.ingests.slice(0, INGESTS)]) {
+    for (const process of system.lasting) {
       process.start()
       if (process === system.apis[0]) while (process.url === undefined) await afterMs(100)
     }
     return system
+  }
+
+  /** The processes that run all the time, those of the API first. */
+  get lasting(): SupervisedProcess[] {
+    return [...this.apis, ...this.ingests.slice(0, INGESTS), ...this.aggregates]
   }
 
   /** The additional ingest process, which joins and leaves. */
@@ -95,7 +109,7 @@ export class System {
 
   /** Kills everything immediately. */
   async end(): Promise<void> {
-    for (const process of [...this.ingests, ...this.apis]) process.end()
+    for (const process of [...this.lasting, this.visitor]) process.end()
     for (const process of this.#others) process.kill('SIGKILL')
     await this.store.end()
     await this.kafka.stop()
@@ -104,7 +118,7 @@ export class System {
   /** Waits for the store, starts every process that should run, and stops the additional one. */
   async startAll(): Promise<void> {
     await this.store.untilStarted()
-    for (const process of [...this.ingests.slice(0, INGESTS), ...this.apis]) process.start()
+    for (const process of this.lasting) process.start()
     await this.visitor.leave()
   }
 
