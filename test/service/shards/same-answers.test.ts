@@ -1,21 +1,24 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { partitionOfProject } from '../../../metering/project-partition.ts'
 import { type ClickHouseCluster, startClickHouseCluster } from '../../support/engines/clickhouse-cluster.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { type Billing, eventsOf, eventsPerServer, PROJECTS, startBilling } from '../../support/worlds/two-stores.ts'
 
-/** Two services count the same topic: one into two servers, the other one into one. */
-describe.skipIf(!HAS_KAFKA)('a store of two shards', () => {
+/** Two services count the same topic: one into three servers, the other one into one. */
+describe.skipIf(!HAS_KAFKA)('a store of three shards', () => {
   let kafka: TestKafka
   let cluster: ClickHouseCluster
   let sharded: Billing
   let whole: Billing
   const TOPIC = 'shared'
+  const PARTITIONS = 6
+  const SHARDS = 3
 
   beforeAll(async () => {
     kafka = (await kafkaForTests()) as TestKafka
-    cluster = await startClickHouseCluster(2)
-    const ofTopic = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: TOPIC, KAFKA_PARTITIONS: '4' }
+    cluster = await startClickHouseCluster(SHARDS)
+    const ofTopic = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: TOPIC, KAFKA_PARTITIONS: String(PARTITIONS) }
     sharded = await startBilling({ ...ofTopic, KAFKA_GROUP: 'sharded', CLICKHOUSE_URLS: cluster.urls.join(',') })
     const single = (cluster.urls[0] ?? '').replace('/meterline', '/single')
     whole = await startBilling({ ...ofTopic, KAFKA_GROUP: 'whole', CLICKHOUSE_URL: single })
@@ -37,7 +40,7 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards', () => {
     await producer.connect()
     const messages = eventsOf('topic', 0, 300).map((event, index) => ({
       value: JSON.stringify(event),
-      ...(index % 3 === 0 ? { partition: index % 4 } : { key: event.project_id }),
+      ...(index % 3 === 0 ? { partition: (index / 3) % PARTITIONS } : { key: event.project_id }),
     }))
     await producer.send({ topic: TOPIC, acks: -1, messages: [...messages, { key: 'broken', value: '{"broken' }] })
     await producer.disconnect()
@@ -58,10 +61,13 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards', () => {
     return ofShards
   }
 
-  test('P2: each event is on one of the servers, and both have some', async () => {
-    const [first = 0, second = 0] = await eventsPerServer(cluster.urls)
-    expect(Math.min(first, second)).toBeGreaterThan(100)
-    expect(await eventsPerServer([(cluster.urls[0] ?? '').replace('/meterline', '/single')])).toEqual([first + second])
+  test('P2: each event is on the server of its project, and all have some', async () => {
+    const sent = [...eventsOf('http', 0, 450), ...eventsOf('topic', 0, 300)]
+    const shards = sent.map(({ project_id }) => partitionOfProject(project_id, SHARDS))
+    const expected = Array.from({ length: SHARDS }, (_, shard) => shards.filter((each) => each === shard).length)
+    expect(Math.min(...expected)).toBeGreaterThan(0)
+    expect(await eventsPerServer(cluster.urls)).toEqual(expected)
+    expect(await eventsPerServer([(cluster.urls[0] ?? '').replace('/meterline', '/single')])).toEqual([sent.length])
   })
 
   test('P3: usage of projects and of the partnership is byte for byte that of one server', async () => {

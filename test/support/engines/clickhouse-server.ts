@@ -93,10 +93,12 @@ export async function startClickHouseServer({ dataDir, port, temporary = false, 
   rmSync(ready, { force: true })
   const { PATH = '', HOME = '' } = process.env
   const server = ['--config-file', config, `--path=${dataDir}`, `--http_port=${listening}`, '--listen_host=127.0.0.1']
-  const started = [...server, ...(native === undefined ? [] : [`--tcp_port=${native.port}`]), '--query', statementsOf(ready, native !== undefined)]
+  const ofNative = native === undefined ? [] : [`--tcp_port=${native.port}`, '--interactive']
+  const started = [...server, ...ofNative, '--query', statementsOf(ready, native !== undefined)]
   const child = spawnBound([process.execPath, '--import', 'tsx', MAIN, ...started], {
     cwd: ROOT,
     env: { PATH, HOME },
+    ...(native !== undefined && { stdin: TERMINAL }),
     ...(temporary && { temporaryDirectory: dataDir }),
   })
   const output: string[] = []
@@ -114,6 +116,11 @@ export async function startClickHouseServer({ dataDir, port, temporary = false, 
 
 const MAIN = fileURLToPath(new URL('./clickhouse-server-main.ts', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+/**
+ * In 26.7, which is ClickHouse's program for local work, a fault of a connection ends the whole process, such as one whose other end was killed,
+ * unless a user could type (ClickHouse issue 115666; a server logs it). So it gets a terminal, at which there is no user.
+ */
+const TERMINAL = '/dev/ptmx'
 const CHECK_EVERY_MS = 20
 /** A block of the statement that never ends takes this long, and by default a block may not sleep longer. */
 const SLEEP_SECONDS = 3
