@@ -112,7 +112,7 @@ function newClusterId(): string {
 const VERSION = '4.1.0'
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const POM = fileURLToPath(new URL('./kafka-pom.xml', import.meta.url))
-const START_MS_MAX = 150_000
+const START_MS_MAX = 180_000
 
 /** Downloads the jars once for all runs: into a temporary directory, then renamed, so that concurrent runs do not interfere. */
 async function fetchJars(): Promise<string> {
