@@ -82,6 +82,6 @@ export class MonthClosings {
 }
 
 const TRY_EVERY_MS = 2_000
-const CLOSED_SECONDS_MAX = 60
+const CLOSED_SECONDS_MAX = 180
 /** While events are written, or their log has no owner, a month may not be complete, and differ from the rollup. */
 const MAY_ANSWER = ['MONTH_NOT_COMPLETE', 'CLOSING_ELSEWHERE', 'AUDIT_DIFFERS']
