@@ -14,6 +14,13 @@ describe.skipIf(!HAS_KAFKA)('a store of three shards', () => {
   const TOPIC = 'shared'
   const PARTITIONS = 6
   const SHARDS = 3
+  const CORRECTIONS = [1, 7, 8, 15].map((number) => ({
+    event_id: `void-${number}`,
+    project_id: PROJECTS[number % PROJECTS.length] ?? '',
+    corrects: `http-${number}`,
+    action: 'void',
+    reason: 'a test',
+  }))
 
   beforeAll(async () => {
     kafka = (await kafkaForTests()) as TestKafka
@@ -28,14 +35,7 @@ describe.skipIf(!HAS_KAFKA)('a store of three shards', () => {
     expect((await sharded.client.send(eventsOf('http', 350, 100))).status).toBe(202)
     const [first] = eventsOf('http', 0, 1)
     expect((await sharded.client.send([{ ...first, value: '77' }])).status).toBe(202)
-    const corrections = [1, 7, 8, 15].map((number) => ({
-      event_id: `void-${number}`,
-      project_id: PROJECTS[number % PROJECTS.length],
-      corrects: `http-${number}`,
-      action: 'void',
-      reason: 'a test',
-    }))
-    expect((await sharded.client.send(corrections)).status).toBe(202)
+    expect((await sharded.client.send(CORRECTIONS)).status).toBe(202)
     const producer = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).producer({ allowAutoTopicCreation: false })
     await producer.connect()
     const messages = eventsOf('topic', 0, 300).map((event, index) => ({
@@ -61,8 +61,8 @@ describe.skipIf(!HAS_KAFKA)('a store of three shards', () => {
     return ofShards
   }
 
-  test('P2: each event is on the server of its project, and all have some', async () => {
-    const sent = [...eventsOf('http', 0, 450), ...eventsOf('topic', 0, 300)]
+  test('P2: each event and correction is on the server of its project, and all have some', async () => {
+    const sent = [...eventsOf('http', 0, 450), ...CORRECTIONS, ...eventsOf('topic', 0, 300)]
     const shards = sent.map(({ project_id }) => partitionOfProject(project_id, SHARDS))
     const expected = Array.from({ length: SHARDS }, (_, shard) => shards.filter((each) => each === shard).length)
     expect(Math.min(...expected)).toBeGreaterThan(0)
