@@ -85,7 +85,9 @@ export class RecordGenerator {
     const earlier = kind < INVALID_SHARE + COPY_SHARE ? sentEvents.pick(random) : undefined
     const event = earlier === undefined ? this.#newEvent() : this.#variantOf(earlier)
     if (earlier === undefined) sentEvents.remember(event, random)
-    return recordOf(event)
+    // With a value that its metric does not have it is rejected, also if the earlier one never arrived.
+    const isMaybeInvalid = earlier !== undefined && (earlier.metric === USERS) !== (event.metric === USERS)
+    return { ...recordOf(event), ...(isMaybeInvalid && { eventId: undefined }) }
   }
 
   #watchedEvent(): TestEvent {
