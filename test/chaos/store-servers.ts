@@ -31,7 +31,7 @@ export class StoreServers {
 
   static async start({ dataDir, shards, givenClickHouse }: StoreOptions): Promise<StoreServers> {
     if (givenClickHouse !== undefined) return new StoreServers([givenClickHouse], undefined)
-    const cluster = await startClickHouseCluster(shards, dataDir)
+    const cluster = await startClickHouseCluster(shards, { dataDir })
     return new StoreServers(cluster.urls, cluster)
   }
 
@@ -42,11 +42,6 @@ export class StoreServers {
 
   get environment(): Record<string, string> {
     return this.urls.length === 1 ? { CLICKHOUSE_URL: this.first } : { CLICKHOUSE_URLS: this.urls.join(',') }
-  }
-
-  /** How often a server has ended without being killed. */
-  get aborts(): number {
-    return this.#cluster?.aborts ?? 0
   }
 
   /** Kills the servers with SIGKILL; each is restarted at the same address with the same data. Numbers begin at 1. */

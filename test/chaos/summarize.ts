@@ -38,7 +38,6 @@ export async function summarize({ stage, secondSources, store, fold, metrics, ch
   console.log(`checked ${checks.checked} answers: as_of advanced ${checks.advances} times and passed an uncounted event ${checks.violations.length} times`)
   console.log(`closed ${closings.closedDuringRun} of ${closings.closed.size} months during the run; postponed: ${pairs(closings.postponed)}`)
   if (secondSources.length > 0) console.log(`second sources: ${times(secondSources)}`)
-  if (system.store.urls.length > 1) console.log(`shards ${system.store.urls.length}, which ended themselves ${system.store.aborts} times`)
   for (const { name, unexpectedEnds } of [...system.lasting, system.visitor])
     for (const end of unexpectedEnds) console.log(`  ${name} ended unexpectedly: ${end}`)
 }

@@ -73,11 +73,6 @@ export interface NativeInterface {
   readonly configuration: string
   /** Files of its config.d, by their names. The path of the passwords in them is replaced. */
   readonly files?: Readonly<Record<string, string>>
-  /**
-   * Called when the server ends itself (SIGABRT). With its native interface this one does now and then, at the end of a connection; a server
-   * that only has HTTP never did.
-   */
-  readonly onAborted: () => void
 }
 
 /**
@@ -108,9 +103,6 @@ export async function startClickHouseServer({ dataDir, port, temporary = false, 
   })
   ended.catch(() => {})
   await Promise.race([untilWritten(ready), ended])
-  child.on('exit', (_, signal) => {
-    if (signal === 'SIGABRT') native?.onAborted()
-  })
   return { url: `http://127.0.0.1:${listening}`, pid: child.pid ?? 0, kill: () => endProcess(child, 'SIGKILL') }
 }
 
