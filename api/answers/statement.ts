@@ -49,12 +49,18 @@ export function statementStream(statement: Statement, parts: StatementParts, sho
 }
 
 async function* chunksOf(statement: Statement, { projects, adjustments, byteDays }: StatementParts, shown: Shown): AsyncIterable<Buffer | string> {
-  const totals = statement.totals.map((total) => totalAnswer(total, shown))
+  const totals = totalsOf(statement, shown).map((total) => totalAnswer(total, shown))
   yield `{"statement":${stringifyExactJson(headAnswer(statement))},"totals":${stringifyExactJson(totals)},"projects":[`
   yield* asElements(projects)
   yield '],"adjustments":['
   yield* asElements(adjustments)
   yield byteDays === undefined ? ']}' : `],"byte_days":${stringifyExactJson(byteDays)}}`
+}
+
+/** A metric that was not in the month when it was closed is listed while something of it is unbilled, and so not as closed. */
+function totalsOf({ header, totals }: Statement, shown: Shown): readonly MonthTotal[] {
+  if (shown === 'with unbilled' || header === undefined) return totals
+  return totals.filter(({ metric }) => header.metrics.some((each) => each.metric === metric))
 }
 
 /** Turns JSON objects, one per line, into the elements of an array. JSON escapes a line feed within a text, so each line feed ends an object. */

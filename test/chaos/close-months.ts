@@ -75,14 +75,9 @@ export class MonthClosings {
   #keep(month: string, answer: Answer): true {
     const before = this.closed.get(month)
     if (before === undefined) this.closed.set(month, answer)
-    else if (billedBy(before) !== billedBy(answer)) this.violations.push(`closings: ${month} has changed from ${before.text} to ${answer.text}`)
+    else if (before.text !== answer.text) this.violations.push(`closings: ${month} has changed from ${before.text} to ${answer.text}`)
     return true
   }
-}
-
-/** Without totals of 0: a metric of which the month had no usage when it was closed is listed while something of it is unbilled. */
-function billedBy({ body }: Answer): string {
-  return JSON.stringify({ ...body, totals: body.totals.filter(({ value }: { value: string }) => value !== '0') })
 }
 
 const TRY_EVERY_MS = 2_000
