@@ -11,7 +11,7 @@ import type { CapacityInputs } from './capacity.ts'
 
 /**
  * What a kept run of `npm run bench -- shards` says about one event, one row and one process; the rest are limits of the code. Throws if the
- * run lacks a figure.
+ * run lacks a figure, or is too small to compute from.
  */
 export function inputsOf({ figures, machine }: Pick<Result, 'figures' | 'machine'>): CapacityInputs {
   const figure = (name: string): number => {
@@ -20,6 +20,8 @@ export function inputsOf({ figures, machine }: Pick<Result, 'figures' | 'machine
     return value
   }
   const closingMs = figure('two_closing_large_p50_ms') - figure('two_closing_small_p50_ms')
+  if (closingMs <= 0)
+    throw new Error('The kept run has too few events: closing a large partner was not slower than a small one. Run npm run bench -- shards with more.')
   const eventsPerProject = figure('counted_events') / figure('all_projects')
   const closedEvents = (figure('large_partner_projects') - figure('small_partner_projects')) * eventsPerProject
   return {

@@ -112,6 +112,7 @@ describe('the command', () => {
     })
     const { two_filter_bytes: _, ...incomplete } = FIGURES
     expect(() => inputsOf({ figures: incomplete, machine })).toThrow('no figure two_filter_bytes')
+    expect(() => inputsOf({ figures: { ...FIGURES, two_closing_small_p50_ms: 400 }, machine })).toThrow('too few events')
   })
 
   test('prints each result beside its arithmetic, and the run that it is computed from', () => {
