@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
+import type { Actor } from '../registry/audit-log.ts'
 import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
 import { isUnavailable } from '../sql/errors.ts'
 import { type Migration, migrate } from '../sql/migrate.ts'
@@ -61,8 +62,22 @@ function withPassword(url: string, password: string | undefined): string {
   return complete.href
 }
 
+/** Runs work on the configured store in this process, while no service does, and closes it. Throws ConfigError, StoreError, and what `work` throws. */
+export async function workOffline<T>(config: Config, work: (clickhouse: ClickHouse, migrations: readonly Migration[]) => Promise<T>): Promise<T> {
+  const logger = { info: warnOnStderr, warn: warnOnStderr }
+  const clickhouse = await openStore(config, { logger })
+  try {
+    return await work(clickhouse, await prepareStore(config, clickhouse, { logger, to: 'work offline' }))
+  } finally {
+    await clickhouse.close()
+  }
+}
+
+/** The actor in the audit log for such work. Running it needs access to DATA_DIR or the credentials of the database, not a token. */
+export const OFFLINE: Actor = { name: 'offline', requestId: '' }
+
 /** For a command that prints a result: only the result goes to standard output. */
-export function warnOnStderr({ reason }: { reason?: string }, message: string): void {
+function warnOnStderr({ reason }: { reason?: string }, message: string): void {
   process.stderr.write(`${message} (${reason})\n`)
 }
 

@@ -50,7 +50,11 @@ export function totalsOfClosedMonth(
     return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
   })
   // The metrics of the header are part of the statement, whatever they amount to. Others appear while something of them is unbilled.
-  return totals.filter(({ metric, unbilled }) => unbilled !== '0' || header.metrics.some((each) => each.metric === metric))
+  return totals.filter(({ metric, unbilled }) => unbilled !== '0' || isInStatement(header, metric))
+}
+
+export function isInStatement({ metrics }: StatementHeader, metric: string): boolean {
+  return metrics.some((each) => each.metric === metric)
 }
 
 /** Metrics of which the month had no usage when it was closed: those that have some now, and those that were billed by an adjustment. */

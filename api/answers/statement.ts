@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { StatementLinesJson } from '../../aggregator/statements/lines-as-json.ts'
 import type { Statement } from '../../aggregator/statements/read-statements.ts'
-import type { MonthTotal } from '../../aggregator/statements/totals.ts'
+import { isInStatement, type MonthTotal } from '../../aggregator/statements/totals.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { LIST_STATEMENTS } from '../../contract/statements.ts'
 import { stringifyExactJson } from '../../metering/exact-json.ts'
@@ -60,7 +60,7 @@ async function* chunksOf(statement: Statement, { projects, adjustments, byteDays
 /** A metric that was not in the month when it was closed is listed while something of it is unbilled, and so not as closed. */
 function totalsOf({ header, totals }: Statement, shown: Shown): readonly MonthTotal[] {
   if (shown === 'with unbilled' || header === undefined) return totals
-  return totals.filter(({ metric }) => header.metrics.some((each) => each.metric === metric))
+  return totals.filter(({ metric }) => isInStatement(header, metric))
 }
 
 /** Turns JSON objects, one per line, into the elements of an array. JSON escapes a line feed within a text, so each line feed ends an object. */

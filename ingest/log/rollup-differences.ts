@@ -67,10 +67,10 @@ function differenceRow({ name: log, epoch, owner }: Lease, key: RollupDifference
   ])
 }
 
-/** A changed day makes partnership days that were computed before it outdated. An extra change does no harm. Throws StoreError. */
-export async function noteChanges(lane: Lane, days: readonly string[]): Promise<void> {
+/** A changed day makes partnership days that were computed before it outdated. Extra changes, also many, do no harm. Throws StoreError. */
+export async function noteChanges(lane: Lane, days: readonly string[], changes = 1): Promise<void> {
   if (days.length === 0) return
-  await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: days.map((day) => row([day, 1])).join('') })
+  await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: days.map((day) => row([day, changes])).join('') })
 }
 
 export interface KeysToCompare {

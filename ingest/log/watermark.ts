@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import type { Lane } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { shardsOf } from '../../sql/shards.ts'
 import { readStoreClock } from '../../sql/store-clock.ts'
 import { row } from '../../sql/tab-separated.ts'
 
@@ -55,9 +56,12 @@ export async function findLiveOwner(lane: Lane, log: string, ownerTimeoutMs: num
 }
 
 /** The host of a process that counts a topic into this store, by the heartbeats of its logs; undefined when there is none. */
-export async function findLiveReader(lane: Lane, ownerTimeoutMs: number): Promise<string | undefined> {
-  const [reader] = await lane.query(liveReader, { ownerTimeoutMs })
-  return reader?.host
+export async function findLiveReader(clickhouse: ClickHouse, ownerTimeoutMs: number): Promise<string | undefined> {
+  // Each server is asked for its own logs, because its clock wrote their heartbeats.
+  for (const { control } of shardsOf(clickhouse)) {
+    const [reader] = await control.query(liveReader, { ownerTimeoutMs })
+    if (reader !== undefined) return reader.host
+  }
 }
 
 const liveReader = defineQuery({

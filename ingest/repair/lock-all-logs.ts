@@ -37,18 +37,16 @@ export async function lockAllLogs(clickhouse: ClickHouse, lockedLease: Lease | u
 }
 
 /** The first of these logs whose lease another process has acquired since; undefined when all leases are still held. Throws StoreError. */
-export async function findLostLease(clickhouse: ClickHouse, leases: readonly Lease[]): Promise<string | undefined> {
-  for (const lease of leases) if (!(await isLeaseHeld(clickhouse, lease))) return lease.name
-  return undefined
+export async function findLostLease(locked: readonly LockedShard[]): Promise<string | undefined> {
+  for (const { shard, leases } of locked) {
+    for (const lease of leases) if (!(await isLeaseHeld(shard, lease))) return lease.name
+  }
 }
 
 export const STOP_IT = `Stop it first: \`meterline ingest\`, then try again; or \`meterline start\`, then run \`meterline rebuild --offline\`. After a crash, wait ${OWNER_TIMEOUT_MS / 1000} s.`
 
 /** The owner of the http log is not checked when it is this process, which has locked the log. */
 async function findLiveProcess(clickhouse: ClickHouse, lockedLease: Lease | undefined): Promise<string | undefined> {
-  for (const { control } of shardsOf(clickhouse)) {
-    const reader = await findLiveReader(control, OWNER_TIMEOUT_MS)
-    if (reader !== undefined) return reader
-  }
-  return lockedLease === undefined ? findLiveOwner(clickhouse.control, HTTP_LOG, OWNER_TIMEOUT_MS) : undefined
+  const reader = await findLiveReader(clickhouse, OWNER_TIMEOUT_MS)
+  return reader ?? (lockedLease === undefined ? findLiveOwner(clickhouse.control, HTTP_LOG, OWNER_TIMEOUT_MS) : undefined)
 }

@@ -38,7 +38,8 @@ export interface Rebuilt {
  *    the days from the new one. Then that of the states; a crash before it leaves the old ones, and the next rebuild replaces them.
  * 5. Note a change of all those days again: what was computed since 3 is from the old rollup. A crash after: as before.
  * 6. Note that the rebuild has ended: the days are materialized again as soon as they are recomputed.
- * With several shards, each step is done on all of them before the next. Repeating it after a crash at any step gives the same result. Throws StoreError, and EventsUnavailable if the log cannot be locked.
+ * With several shards, each step is done on all of them before the next. Repeating it after a crash at any step gives the same result. Throws
+ * StoreError, and EventsUnavailable if the log cannot be locked.
  */
 export function rebuildRollup(clickhouse: ClickHouse, month: Month, { runBetweenBatches, note }: RebuildOptions): Promise<RebuildOutcome> {
   return runBetweenBatches(async (lockedLease) => {
@@ -67,26 +68,19 @@ async function rebuildLocked(clickhouse: ClickHouse, month: Month, locked: reado
   }
   const number = await beginRebuild(clickhouse, month)
   await noteChanges()
-  const lostBefore = await findLost(locked)
+  const lostBefore = await findLostLease(locked)
   if (lostBefore === undefined) {
     for (const { shard, rebuilt, replaceStates } of counted) {
       await shard.reads.execute(rebuilt.keys === 0 ? dropMonth : replaceMonth, { partition })
       await shard.reads.execute(replaceStates, { partition })
     }
   }
-  const lost = await findLost(locked)
+  const lost = await findLostLease(locked)
   await noteChanges()
   await noteRebuild(clickhouse, { month, begun: number, ended: number })
   if (lost === undefined) return { status: 'rebuilt', result: sumOf(counted.map(({ rebuilt }) => rebuilt)) }
   const effect = lostBefore === undefined ? `the rollup of ${month} may lack what it wrote.` : UNCHANGED
   return { status: 'rejected', reason: `Another process took over the log ${lost} meanwhile; ${effect} ${STOP_IT}` }
-}
-
-async function findLost(locked: readonly LockedShard[]): Promise<string | undefined> {
-  for (const { shard, leases } of locked) {
-    const lost = await findLostLease(shard, leases)
-    if (lost !== undefined) return lost
-  }
 }
 
 function sumOf(parts: readonly Rebuilt[]): Rebuilt {

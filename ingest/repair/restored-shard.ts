@@ -3,7 +3,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { acquireLease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { IS_LOG_OF_TOPIC, shardsOf } from '../../sql/shards.ts'
-import { row } from '../../sql/tab-separated.ts'
+import { noteChanges } from '../log/rollup-differences.ts'
 import { findLiveReader, OWNER_TIMEOUT_MS, publishWatermark } from '../log/watermark.ts'
 
 export type RestoredShardOutcome =
@@ -26,11 +26,9 @@ export async function admitRestoredShard(clickhouse: ClickHouse, place: number, 
   const shard = shards[place - 1]
   if (clickhouse.shards === undefined || shard === undefined)
     return rejected(`There is no shard ${place}: CLICKHOUSE_URLS lists ${clickhouse.shards === undefined ? 'no shards' : `${shards.length}`}. The first is 1.`)
-  for (const { control } of shards) {
-    const host = await findLiveReader(control, OWNER_TIMEOUT_MS)
-    if (host !== undefined)
-      return rejected(`${host} counts events. Stop every process of this installation, wait ${OWNER_TIMEOUT_MS / 1000} seconds, then run this again.`)
-  }
+  const host = await findLiveReader(clickhouse, OWNER_TIMEOUT_MS)
+  if (host !== undefined)
+    return rejected(`${host} counts events. Stop every process of this installation, wait ${OWNER_TIMEOUT_MS / 1000} seconds, then run this again.`)
   await note()
   const { control } = shard
   const names = (await control.query(logsOfShard, {})).map(({ name }) => name)
@@ -40,9 +38,9 @@ export async function admitRestoredShard(clickhouse: ClickHouse, place: number, 
     // A retired log has no owner any more.
     if (outcome.status === 'acquired') leases.push(outcome.lease)
   }
-  const days = await clickhouse.control.query(daysWithChanges, {})
-  const text = days.map(({ day }) => row([day, Date.now()])).join('')
-  if (days.length > 0) await control.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text })
+  const days = (await clickhouse.control.query(daysWithChanges, {})).map(({ day }) => day)
+  // A day changes less than once a millisecond, so this is more than it ever had, and a later restore raises it further.
+  await noteChanges(control, days, Date.now())
   for (const lease of leases) await publishWatermark(control, lease, { asOfMs: 0, settledThrough: NOTHING_SETTLED, released: true, number: 1 })
   return { status: 'admitted', logs: leases.length, days: days.length }
 }
