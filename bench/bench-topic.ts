@@ -16,6 +16,11 @@ export interface BenchTopic {
   fill(events: number, from?: Pick<FillTask, 'first' | 'eventsPerDay'>): Promise<void>
 }
 
+/** The variables of a process that counts the topic; its threads are for the statements of its logs at the same time, and Node's other work. */
+export function variablesOf({ brokers, topic, partitions }: BenchTopic): Record<string, string> {
+  return { KAFKA_BROKERS: brokers.join(','), KAFKA_TOPIC: topic, KAFKA_PARTITIONS: String(partitions), UV_THREADPOOL_SIZE: '16' }
+}
+
 /** Creates a topic on the broker at KAFKA_BROKERS, or on one that is started for the measurement. The topic is deleted at the end. */
 export async function openBenchTopic(closers: Closers, partitions = PARTITIONS): Promise<BenchTopic> {
   const kafka = await kafkaForTests()

@@ -1,5 +1,5 @@
 import type { Closers } from '../service/closers.ts'
-import type { BenchTopic } from './bench-topic.ts'
+import { type BenchTopic, variablesOf } from './bench-topic.ts'
 import { type ServiceOptions, type ServiceProcess, startServiceProcess } from './service-process.ts'
 
 export interface KafkaService extends ServiceProcess {
@@ -30,11 +30,7 @@ export interface KafkaServiceOptions extends Pick<ServiceOptions, 'part' | 'envi
  * Starts everything in one process, or a part of it. It reads the topic from its beginning, or from the position stored in this data
  * directory, or in the store of the environment.
  */
-export async function startKafkaService(
-  { dataDir, part, environment }: KafkaServiceOptions,
-  { brokers, topic, partitions }: BenchTopic,
-  closers: Closers,
-): Promise<KafkaService> {
+export async function startKafkaService({ dataDir, part, environment }: KafkaServiceOptions, topic: BenchTopic, closers: Closers): Promise<KafkaService> {
   let onReading: (atMs: number) => void = () => {}
   const reading = new Promise<number>((resolve) => {
     onReading = resolve
@@ -42,13 +38,9 @@ export async function startKafkaService(
   const service = await startServiceProcess(dataDir, closers, {
     part,
     environment: {
-      KAFKA_BROKERS: brokers.join(','),
-      KAFKA_TOPIC: topic,
-      KAFKA_PARTITIONS: String(partitions),
+      ...variablesOf(topic),
       // One group per directory: a shared group would still have the members of the previous run.
       KAFKA_GROUP: `bench${dataDir.replaceAll(/\W/g, '-')}`,
-      // Threads for the statements of four logs at the same time, and for Node's other work in the pool.
-      UV_THREADPOOL_SIZE: '16',
       ...environment,
     },
     onLine: (line) => {

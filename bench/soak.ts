@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { startClickHouseServer } from '../test/support/engines/clickhouse-server.ts'
-import { type BenchTopic, openBenchTopic } from './bench-topic.ts'
+import { type BenchTopic, openBenchTopic, variablesOf } from './bench-topic.ts'
 import { mebibytes, type Report, type Run } from './report.ts'
 import { startServiceProcess } from './service-process.ts'
 import { SoakStore, type StoredTable } from './soak-store.ts'
@@ -68,12 +68,9 @@ async function open(run: Run, sizes: Pick<Soak, 'eventsPerRound' | 'eventsPerDay
   const url = `${server.url}/soak`
   const environment = {
     CLICKHOUSE_URL: url,
-    KAFKA_BROKERS: topic.brokers.join(','),
-    KAFKA_TOPIC: topic.topic,
-    KAFKA_PARTITIONS: String(topic.partitions),
+    ...variablesOf(topic),
     ADMIN_TOKEN: randomBytes(24).toString('hex'),
     MASTER_KEY: randomBytes(32).toString('base64'),
-    UV_THREADPOOL_SIZE: '16',
   }
   return { run, topic, directory, environment, store: new SoakStore(url), ...sizes }
 }

@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chownSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownUser, POSTGRES } from '../../test/support/engines/postgres-server.ts'
 import { endProcess, spawnBound } from '../../test/support/engines/spawn-bound.ts'
+import { statOf, TICKS_PER_SECOND } from '../process-cpu.ts'
 
 /** Enough memory for the index of a million events; all else is as Debian installs it, fsync included. */
 const SETTINGS = ['shared_buffers=1GB', 'max_wal_size=4GB', 'work_mem=256MB', 'autovacuum=off', 'max_parallel_maintenance_workers=1']
@@ -119,14 +120,11 @@ export class PostgresSession {
 }
 
 const END = 'end-of-this-script'
-const TICKS_PER_SECOND = 100
 
 /** Of a process: its own ticks, and those of its children that have ended. */
 function timesOf(process: string): { pid: number; parent: number; ticks: number } | undefined {
   try {
-    const fields = readFileSync(`/proc/${process}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
+    const fields = statOf(process)
     return { pid: Number(process), parent: Number(fields[1]), ticks: [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0) }
   } catch {
     return undefined

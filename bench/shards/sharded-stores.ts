@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Closers } from '../../service/closers.ts'
 import { type ClickHouseCluster, startClickHouseCluster } from '../../test/support/engines/clickhouse-cluster.ts'
+import { processCpuSeconds } from '../process-cpu.ts'
 import { readRows, runStatement } from '../server-rows.ts'
-import { processCpuSeconds } from './process-cpu.ts'
 import { type SeededPartners, seedPartners } from './seed-partners.ts'
 
 /** The numbers of shards that are compared. */

@@ -1,4 +1,4 @@
-import type { BenchTopic } from '../bench-topic.ts'
+import { type BenchTopic, variablesOf } from '../bench-topic.ts'
 import { untilAudited } from '../measured-service.ts'
 import type { Run } from '../report.ts'
 import { type ServiceProcess, startServiceProcess } from '../service-process.ts'
@@ -121,15 +121,9 @@ interface Writable extends Questions {
   readonly closing: Readonly<Record<PartnerSize, Cost[]>>
 }
 
-function startService(
-  { closers }: Run,
-  { environment }: ShardedStore,
-  { topic: of, part }: { topic: BenchTopic; part: 'start' | 'api' },
-): Promise<ServiceProcess> {
-  const { brokers, topic, partitions } = of
-  const ofTopic = { KAFKA_BROKERS: brokers.join(','), KAFKA_TOPIC: topic, KAFKA_PARTITIONS: String(partitions), UV_THREADPOOL_SIZE: '16' }
+function startService({ closers }: Run, { environment }: ShardedStore, { topic, part }: { topic: BenchTopic; part: 'start' | 'api' }): Promise<ServiceProcess> {
   const group = `bench-${environment['CLICKHOUSE_CLUSTER'] ?? 'whole'}-${process.pid}`
-  return startServiceProcess(makeTemporaryDirectory(closers), closers, { part, environment: { ...environment, ...ofTopic, KAFKA_GROUP: group } })
+  return startServiceProcess(makeTemporaryDirectory(closers), closers, { part, environment: { ...environment, ...variablesOf(topic), KAFKA_GROUP: group } })
 }
 
 async function costOf(servers: ShardServers, work: () => Promise<unknown>): Promise<Cost> {
