@@ -4,68 +4,53 @@ import { readAsOf } from '../../../aggregator/as-of.ts'
 import { rebuildOffline } from '../../../service/rebuild-offline.ts'
 import { admitShard } from '../../../service/restored-shard.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
-import { isUnavailable } from '../../../sql/errors.ts'
 import { currentLeaseOwner } from '../../../sql/lease.ts'
 import { openShards } from '../../../sql/open-shards.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { queryOne } from '../../../sql/query-one.ts'
 import { IS_LOG_OF_TOPIC, shardsOf } from '../../../sql/shards.ts'
-import { type ClickHouseCluster, startClickHouseCluster } from '../../support/engines/clickhouse-cluster.ts'
-import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
+import { HAS_KAFKA } from '../../support/engines/kafka-broker.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { ShardedBilling } from '../../support/worlds/sharded-billing.ts'
 import { startTestService } from '../../support/worlds/test-service.ts'
-import { type Billing, eventsOf, eventsPerServer, OF_OPERATORS, PROJECTS, startBilling, untilComplete } from '../../support/worlds/two-stores.ts'
+import { eventsOf, eventsPerServer, PROJECTS } from '../../support/worlds/two-stores.ts'
 
 describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
-  let kafka: TestKafka
-  let cluster: ClickHouseCluster
-  let billing: Billing
-  let environment: Record<string, string>
+  let world: ShardedBilling
   beforeAll(async () => {
-    kafka = (await kafkaForTests()) as TestKafka
-    cluster = await startClickHouseCluster(2)
-    environment = { ...OF_OPERATORS, KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: 'restored', KAFKA_PARTITIONS: '4', CLICKHOUSE_URLS: cluster.urls.join(',') }
-    billing = await startBilling(environment)
+    world = await ShardedBilling.start('restored')
   }, 240_000)
-  afterAll(async () => {
-    await billing?.stop()
-    await cluster?.stop()
-    await kafka?.stop()
-  })
+  afterAll(() => world?.stop())
 
-  const restart = async () => {
-    const again = await startTestService(environment)
-    billing = { ...billing, ...again, client: Object.assign(again.client, { ingestKey: billing.client.ingestKey }) }
-  }
   const send = async (name: string, from: number) => {
-    expect((await billing.settled(() => billing.client.send(eventsOf(name, from, 120)))).status).toBe(202)
-    await untilComplete(billing.client, billing.partner)
+    expect((await world.billing.settled(() => world.billing.client.send(eventsOf(name, from, 120)))).status).toBe(202)
+    await world.billing.untilComplete()
   }
   /** All usage, without what differs from call to call. */
   const usage = () => {
-    const { client, partner, text } = billing
+    const { client, partner, text } = world.billing
     const ofPartner = text(() => client.partner(partner, 'GET', '/usage?start_date=2026-01-01&end_date=2026-02-28&include=daily'))
     return Promise.all([ofPartner, ...PROJECTS.map((project) => text(() => client.projectUsage(partner, project, '2026-01-01', '2026-02-28')))])
   }
 
   test('P1 P2 P3: a shard that is restored from an older backup counts its events since then again, each once, and nothing that others have seen of it counts meanwhile', async () => {
     await send('before', 0)
-    await billing.stop()
-    await cluster.backUp(2)
-    await restart()
+    await world.billing.stop()
+    await world.cluster.backUp(2)
+    await world.restart()
     await send('after', 200)
     await untilMaterialized()
-    const [before, stored] = [await usage(), await eventsPerServer(cluster.urls)]
-    await expect(answered(() => admitShard(environment, 2))).rejects.toThrow(/counts events. Stop every process/)
-    await billing.stop()
-    await cluster.restore(2)
-    expect((await eventsPerServer(cluster.urls))[1]).toBeLessThan(stored[1] ?? 0)
+    const [before, stored] = [await usage(), await eventsPerServer(world.cluster.urls)]
+    await expect(admitShard(world.environment, 2)).rejects.toThrow(/counts events. Stop every process/)
+    await world.billing.stop()
+    await world.cluster.restore(2)
+    expect((await eventsPerServer(world.cluster.urls))[1]).toBeLessThan(stored[1] ?? 0)
 
-    await expect(answered(() => startTestService(environment))).rejects.toThrow(/has the data of an older backup.*meterline shard restored/)
-    const seen = await answered(seenOfShard)
+    await expect(startTestService(world.environment)).rejects.toThrow(/has the data of an older backup.*meterline shard restored/)
+    const seen = await seenOfShard()
     expect(seen.asOfMs).not.toBe(null)
-    expect(await answered(() => admitShard(environment, 2))).toEqual({ shard: 2, logs: 2, days: seen.days })
-    const now = await answered(seenOfShard)
+    expect(await admitShard(world.environment, 2)).toEqual({ shard: 2, logs: 2, days: seen.days })
+    const now = await seenOfShard()
     expect(now.asOfMs, 'complete up to no time').toBe(null)
     expect(now.leastChanges, 'every day has more changes than ever before').toBeGreaterThan(1_000_000)
     expect(
@@ -73,11 +58,11 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
       'no owner of before holds a lease',
     ).toEqual([])
 
-    await restart()
-    await untilComplete(billing.client, billing.partner)
+    await world.restart()
+    await world.billing.untilComplete()
     expect(await usage()).toEqual(before)
-    expect(await eventsPerServer(cluster.urls)).toEqual(stored)
-    const { client, settled } = billing
+    expect(await eventsPerServer(world.cluster.urls)).toEqual(stored)
+    const { client, settled } = world.billing
     expect((await settled(() => client.audit())).body).toMatchObject({ differences: [], partnership_differences: [] })
     expect((await settled(() => client.admin('POST', '/admin/v1/logs/audits'))).body.differences).toEqual([])
     expect((await client.admin('GET', '/admin/v1/audit-log?action=shard.restored')).body.entries[0]).toMatchObject({ actor: 'offline', subject: '2' })
@@ -85,21 +70,21 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
 
   test('P3: a month is rebuilt on all shards, while no process counts', async () => {
     const before = await usage()
-    const events = (await eventsPerServer(cluster.urls)).reduce((sum, ofServer) => sum + ofServer)
-    await expect(answered(() => rebuildOffline(environment, '2026-01'))).rejects.toThrow(/counts events. Stop it first/)
-    await billing.stop()
+    const events = (await eventsPerServer(world.cluster.urls)).reduce((sum, ofServer) => sum + ofServer)
+    await expect(rebuildOffline(world.environment, '2026-01')).rejects.toThrow(/counts events. Stop it first/)
+    await world.billing.stop()
     await falsify()
-    const [january, february] = [await answered(() => rebuildOffline(environment, '2026-01')), await answered(() => rebuildOffline(environment, '2026-02'))]
+    const [january, february] = [await rebuildOffline(world.environment, '2026-01'), await rebuildOffline(world.environment, '2026-02')]
     expect([january.differences_before, february.differences_before]).toEqual([2, 0])
     expect(january.events + february.events).toBe(events)
-    await restart()
-    await untilComplete(billing.client, billing.partner)
+    await world.restart()
+    await world.billing.untilComplete()
     expect(await usage()).toEqual(before)
-    expect((await billing.settled(() => billing.client.audit())).body).toMatchObject({ differences: [], partnership_differences: [] })
+    expect((await world.billing.settled(() => world.billing.client.audit())).body).toMatchObject({ differences: [], partnership_differences: [] })
   }, 240_000)
 
   test('a place that is none is an error that says which there are', async () => {
-    await expect(answered(() => admitShard(environment, 3))).rejects.toThrow('There is no shard 3: CLICKHOUSE_URLS lists 2. The first is 1.')
+    await expect(admitShard(world.environment, 3)).rejects.toThrow('There is no shard 3: CLICKHOUSE_URLS lists 2. The first is 1.')
   })
 
   const seenOfShard = () =>
@@ -109,14 +94,14 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
       const owners = await Promise.all(names.map(({ name }) => currentLeaseOwner(second, name)))
       return { asOfMs: await readAsOf(clickhouse), owners, ...(await queryOne(clickhouse.reads, changesOfDays, {})) }
     })
-  const untilMaterialized = () => untilSo(() => answered(() => withStore(async ({ reads }) => (await queryOne(reads, outdatedDays, {})).days === 0)))
+  const untilMaterialized = () => untilSo(() => withStore(async ({ reads }) => (await queryOne(reads, outdatedDays, {})).days === 0))
   const falsify = () =>
     withStore(async (clickhouse) => {
       for (const { control } of shardsOf(clickhouse)) await control.command(COUNT_A_GROUP_TWICE)
     })
 
   async function withStore<T>(work: (clickhouse: ClickHouse) => Promise<T>): Promise<T> {
-    const clickhouse = await openShards({ urls: cluster.urls })
+    const clickhouse = await openShards({ urls: world.cluster.urls })
     try {
       return await work(clickhouse)
     } finally {
@@ -129,20 +114,6 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
 const COUNT_A_GROUP_TWICE = `INSERT INTO project_usage_per_day_v1 (project_id, usage_date, metric, log, labels, peak, total, events, last_event_at)
   SELECT project_id, usage_date, metric, log, labels, peak, total, events, last_event_at FROM project_usage_per_day_v1
   WHERE usage_date < '2026-02-01' AND metric = 'ai_tokens' ORDER BY project_id, usage_date LIMIT 1`
-
-/** What the call returns or throws once the servers can be read: one that aborts is started again. */
-async function answered<T>(call: () => Promise<T>): Promise<T> {
-  let outcome = Promise.allSettled([call()])
-  await untilSo(async () => {
-    const [{ reason }] = (await outcome) as [{ reason?: unknown }]
-    if (!isUnavailable(reason)) return true
-    outcome = Promise.allSettled([call()])
-    return false
-  })
-  const [settled] = await outcome
-  if (settled.status === 'rejected') throw settled.reason
-  return settled.value
-}
 
 const logsOfShard = defineQuery({
   name: 'test_logs_of_shard',

@@ -1,0 +1,42 @@
+import { type ClickHouseCluster, startClickHouseCluster } from '../engines/clickhouse-cluster.ts'
+import { kafkaForTests, type TestKafka } from '../engines/kafka-broker.ts'
+import { startTestService } from './test-service.ts'
+import { type Billing, OF_OPERATORS, startBilling, untilComplete } from './two-stores.ts'
+
+/** A service that counts a topic into two shards, with its broker and its servers. */
+export class ShardedBilling {
+  readonly cluster: ClickHouseCluster
+  readonly environment: Readonly<Record<string, string>>
+  /** The service that runs, or ran last. */
+  billing: Billing
+  readonly #kafka: TestKafka
+
+  private constructor(kafka: TestKafka, cluster: ClickHouseCluster, environment: Record<string, string>, billing: Billing) {
+    this.#kafka = kafka
+    this.cluster = cluster
+    this.environment = environment
+    this.billing = billing
+  }
+
+  static async start(topic: string): Promise<ShardedBilling> {
+    const kafka = (await kafkaForTests()) as TestKafka
+    const cluster = await startClickHouseCluster(2)
+    const ofTopic = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: topic, KAFKA_PARTITIONS: '4' }
+    const environment = { ...OF_OPERATORS, ...ofTopic, CLICKHOUSE_URLS: cluster.urls.join(',') }
+    return new ShardedBilling(kafka, cluster, environment, await startBilling(environment))
+  }
+
+  /** Starts the service again, after its `stop`. */
+  async restart(): Promise<void> {
+    const again = await startTestService(this.environment)
+    const { client: before, partner } = this.billing
+    const client = Object.assign(again.client, { ingestKey: before.ingestKey })
+    this.billing = { ...this.billing, ...again, client, untilComplete: () => untilComplete(client, partner) }
+  }
+
+  async stop(): Promise<void> {
+    await this.billing.stop()
+    await this.cluster.stop()
+    await this.#kafka.stop()
+  }
+}
