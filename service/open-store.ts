@@ -3,11 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
 import type { Actor } from '../registry/audit-log.ts'
 import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
+import type { CoordinatingDatabase } from '../sql/coordinating-database.ts'
 import { isUnavailable } from '../sql/errors.ts'
 import { type Migration, migrate } from '../sql/migrate.ts'
 import { databaseOf, openShards } from '../sql/open-shards.ts'
 import { requireNoneRestored, requireWhole } from '../sql/pinned-places.ts'
-import { prepareShards } from '../sql/prepare-shards.ts'
+import { type PrepareOptions, prepareShards } from '../sql/prepare-shards.ts'
 import type { Config } from './config.ts'
 
 export interface OpenStoreOptions {
@@ -37,20 +38,20 @@ export async function openStore(config: Config, { logger, waitMsMax = STORE_WAIT
  * To serve, a shard may be down, but none may have been restored without "meterline shard restored". To work offline, all must answer. Throws
  * StoreError.
  */
-export async function prepareStore(
-  config: Config,
-  clickhouse: ClickHouse,
-  { logger, to }: { readonly logger: Pick<Logger, 'info' | 'warn'>; readonly to: 'serve' | 'work offline' },
-): Promise<Migration[]> {
+export async function prepareStore(config: Config, clickhouse: ClickHouse, { logger, to }: Pick<PrepareOptions, 'logger' | 'to'>): Promise<Migration[]> {
   if (clickhouse.shards !== undefined) {
-    const of = { database: databaseOf(config.CLICKHOUSE_URL ?? ''), cluster: config.CLICKHOUSE_CLUSTER }
-    const applied = await prepareShards(clickhouse, of, { logger, requireAll: to === 'work offline' })
+    const applied = await prepareShards(clickhouse, coordinatingDatabaseOf(config), { logger, to })
     if (to === 'serve') await requireNoneRestored(clickhouse)
     return applied
   }
   const applied = await migrate(clickhouse, { logger })
   if (clickhouse.engine === 'server') await requireWhole(clickhouse)
   return applied
+}
+
+/** The database in which a store of several servers is read, and the cluster of its tables. */
+export function coordinatingDatabaseOf(config: Config): Omit<CoordinatingDatabase, 'slots'> {
+  return { database: databaseOf(config.CLICKHOUSE_URL ?? ''), cluster: config.CLICKHOUSE_CLUSTER }
 }
 
 function withPassword(url: string, password: string | undefined): string {
@@ -63,11 +64,15 @@ function withPassword(url: string, password: string | undefined): string {
 }
 
 /** Runs work on the configured store in this process, while no service does, and closes it. Throws ConfigError, StoreError, and what `work` throws. */
-export async function workOffline<T>(config: Config, work: (clickhouse: ClickHouse, migrations: readonly Migration[]) => Promise<T>): Promise<T> {
+export async function workOffline<T>(
+  config: Config,
+  work: (clickhouse: ClickHouse, migrations: readonly Migration[]) => Promise<T>,
+  to: Exclude<PrepareOptions['to'], 'serve'> = 'work offline',
+): Promise<T> {
   const logger = { info: warnOnStderr, warn: warnOnStderr }
   const clickhouse = await openStore(config, { logger })
   try {
-    return await work(clickhouse, await prepareStore(config, clickhouse, { logger, to: 'work offline' }))
+    return await work(clickhouse, await prepareStore(config, clickhouse, { logger, to }))
   } finally {
     await clickhouse.close()
   }

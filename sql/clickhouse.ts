@@ -21,6 +21,8 @@ export interface ClickHouse {
   readonly work: Lane
   /** The servers of the event logs, in their order, of a store that has several (sql/shards.ts): then this one coordinates them. */
   readonly shards?: readonly ClickHouse[]
+  /** With `shards`: the place of the server of each slot, counted from 1. */
+  readonly slots?: readonly number[]
   /** Opens another lane, for example for one more log. `close` closes it with the others. Throws StoreError. */
   openLane(): Promise<Lane>
   close(): Promise<void>

@@ -15,24 +15,29 @@ export function coordinatingDatabaseOf(database: string): string {
   return `${database}_all`
 }
 
-/** The shard of a project, as in sql/shards.ts: of N shards, number `PROJECT % N`. */
+/** The hash of a project, as in metering/project-partition.ts. */
 const PROJECT = 'bitAnd(kafkaMurmurHash(project_id), 2147483647)'
 
-/** The tables of which each shard has the rows of its own logs, and the shard of a row, where a condition can name it. */
-export const ON_EVERY_SHARD: Readonly<Record<string, string | undefined>> = {
+/** The shard of a project, as in sql/shards.ts, counted from 0. */
+function shardOfProject(slots: readonly number[]): string {
+  return `arrayElement([${slots.map((shard) => shard - 1).join(', ')}], ${PROJECT} % ${slots.length} + 1)`
+}
+
+/** The tables of which each shard has the rows of its own logs, and what a condition can name of the shard of a row. */
+export const ON_EVERY_SHARD: Readonly<Record<string, 'project' | 'shard' | undefined>> = {
   heartbeat_days_v1: undefined,
   log_incidents_v1: undefined,
   log_positions_v1: undefined,
   log_watermarks_v2: undefined,
   passed_on_v1: undefined,
-  project_usage_per_day_v1: PROJECT,
-  raw_usage_events_v1: PROJECT,
+  project_usage_per_day_v1: 'project',
+  raw_usage_events_v1: 'project',
   rejected_events_by_key_v1: undefined,
   rejected_events_v1: undefined,
-  shards_v1: 'shard - 1',
-  usage_corrections_v1: PROJECT,
+  shards_v1: 'shard',
+  usage_corrections_v1: 'project',
   usage_day_changes_v1: undefined,
-  usage_states_per_day_v1: PROJECT,
+  usage_states_per_day_v1: 'project',
 }
 
 /** The tables that only the owner of a log, or a repair, uses: on the shard of the log. */
@@ -79,6 +84,8 @@ export interface CoordinatingDatabase {
   readonly database: string
   /** The name of the cluster in `remote_servers` of the first server. */
   readonly cluster: string
+  /** The shard of each slot, counted from 1. */
+  readonly slots: readonly number[]
 }
 
 /**
@@ -112,17 +119,37 @@ export async function makeCoordinatingDatabase(lane: Lane, of: CoordinatingDatab
 }
 
 /** One statement for each table and view of the coordinating database. */
-export function statementsOf({ database, cluster }: CoordinatingDatabase, tables: readonly string[]): string[] {
+export function statementsOf({ database, cluster, slots }: CoordinatingDatabase, tables: readonly string[]): string[] {
   const [own, all] = [quoted(database), quoted(coordinatingDatabaseOf(database))]
+  const keys = { project: `, ${shardOfProject(slots)}`, shard: ', shard - 1' }
   const others = tables.filter((table) => !Object.hasOwn(ON_EVERY_SHARD, table) && !ON_ONE_SHARD.includes(table))
   return [
-    ...Object.entries(ON_EVERY_SHARD).map(([table, shard]) => {
-      const engine = `Distributed('${cluster}', '${database}', '${table}'${shard === undefined ? '' : `, ${shard}`})`
+    ...Object.entries(ON_EVERY_SHARD).map(([table, key]) => {
+      const engine = `Distributed('${cluster}', '${database}', '${table}'${key === undefined ? '' : keys[key]})`
       return `CREATE OR REPLACE TABLE ${all}.${table} AS ${own}.${table} ENGINE = ${engine}`
     }),
     ...others.map((table) => `CREATE OR REPLACE TABLE ${all}.${table} ENGINE = Alias('${database}', '${table}')`),
     `CREATE OR REPLACE VIEW ${all}.${USAGE_DAYS.replace('FROM ', `FROM ${all}.`)}`,
   ]
+}
+
+/** Makes a table of the coordinating database that reads and writes a table of the shards, which has the columns of `like`. */
+export function createDistributed(
+  { database, cluster }: Omit<CoordinatingDatabase, 'slots'>,
+  { name, table, like = table }: { readonly name: string; readonly table: string; readonly like?: string },
+): string {
+  const distributed = `${quoted(coordinatingDatabaseOf(database))}.${name}`
+  return `CREATE OR REPLACE TABLE ${distributed} AS ${quoted(database)}.${like} ENGINE = Distributed('${cluster}', '${database}', '${table}')`
+}
+
+export function dropDistributed({ database }: Pick<CoordinatingDatabase, 'database'>, table: string): string {
+  return `DROP TABLE IF EXISTS ${quoted(coordinatingDatabaseOf(database))}.${table}`
+}
+
+/** Removes the tables that have the rows of projects: a query of usage is an error until makeCoordinatingDatabase. Throws StoreError. */
+export async function removeProjectTables(lane: Lane, of: Pick<CoordinatingDatabase, 'database'>): Promise<void> {
+  await lane.command(`ALTER DATABASE ${quoted(coordinatingDatabaseOf(of.database))} MODIFY COMMENT ''`)
+  for (const [table, key] of Object.entries(ON_EVERY_SHARD)) if (key === 'project') await lane.command(dropDistributed(of, table))
 }
 
 function quoted(database: string): string {

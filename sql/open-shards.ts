@@ -3,6 +3,7 @@ import { type ClickHouse, type Lane, openClickHouse } from './clickhouse.ts'
 import { COORDINATING_SETTINGS, coordinatingDatabaseOf } from './coordinating-database.ts'
 import { StoreError } from './errors.ts'
 import { prepareShard } from './prepare-shards.ts'
+import { firstMap, readShardMap } from './shard-map.ts'
 
 export interface ShardsToOpen {
   /** The ordered list. All have the same database. */
@@ -19,13 +20,14 @@ export async function openShards({ urls }: ShardsToOpen): Promise<ClickHouse> {
   if (firstUrl === undefined) throw new Error('A store has at least one shard.')
   const first = await openClickHouse({ engine: 'server', url: firstUrl })
   try {
+    const { slots } = (await readShardMap(first.control)) ?? firstMap(urls.length)
     const coordinating = await openClickHouse({ engine: 'server', url: coordinatingUrl(firstUrl) })
     const others = otherUrls.map((url, index) => openLater(url, (shard) => prepareShard(first, shard, { shard: index + 2, shards: urls.length })))
     const close = async () => {
       for (const each of [...others, coordinating, first]) await each.close()
     }
-    const reads: Lane = { ...coordinating.reads, shardOfProject: (projectId) => partitionOfProject(projectId, urls.length) }
-    return { ...coordinating, reads, shards: [first, ...others], close }
+    const reads: Lane = { ...coordinating.reads, shardOfProject: (projectId) => slots[partitionOfProject(projectId, slots.length)] ?? 0 }
+    return { ...coordinating, reads, shards: [first, ...others], slots, close }
   } catch (thrown) {
     await first.close()
     throw thrown

@@ -4,6 +4,7 @@ import { StoreError } from './errors.ts'
 import { type Place, readPinned } from './pinned-places.ts'
 import { defineQuery } from './query.ts'
 import { queryOne } from './query-one.ts'
+import { readShardMap } from './shard-map.ts'
 import { IS_LOG_OF_TOPIC } from './shards.ts'
 import { row } from './tab-separated.ts'
 
@@ -39,7 +40,7 @@ export async function pinPlace(first: ClickHouse, server: ClickHouse, place: Pla
 /** Checks that the cluster of the first server has this server at this place too: `lane` is one of the coordinating database. Throws StoreError. */
 export async function requireInCluster(lane: Lane, cluster: string, place: Place): Promise<void> {
   const found = await lane.query(placeInCluster, { shard: place.shard })
-  if (found.length === 1 && found[0]?.shards === place.shards && found[0].place === place.shard) return
+  if (found.length === 1 && found[0]?.place === place.shard) return
   throw new StoreError(
     'fault',
     `The cluster "${cluster}" in remote_servers of the first ClickHouse server does not have ${nameOf(place)} at place ${place.shard}. It must list the same ${place.shards} servers as CLICKHOUSE_URLS, in the same order, one replica each.`,
@@ -52,12 +53,28 @@ function nameOf({ shard, shards }: Place): string {
   return `the server at place ${shard} of ${shards} in CLICKHOUSE_URLS`
 }
 
+/**
+ * Checks that the list is as long as the pinned one; `isAdding`, that it has one server more. `lane` is one of the first server's own database.
+ * Throws StoreError.
+ */
+export async function requireSameList(lane: Lane, { shards, isAdding }: { readonly shards: number; readonly isAdding: boolean }): Promise<void> {
+  const [own] = await readPinned(lane)
+  if (own === undefined && isAdding) throw new StoreError('fault', `${NO_SHARDS} Start with the whole list instead: it is pinned at the first start.`)
+  if (own === undefined) return
+  requireSamePlace(own, { shard: 1, shards })
+  const pinned = (await readShardMap(lane))?.shards ?? own.shards
+  if (shards === pinned + (isAdding ? 1 : 0)) return
+  throw new StoreError(
+    'fault',
+    isAdding
+      ? `This store is distributed over ${pinned} servers, and CLICKHOUSE_URLS lists ${shards}. To add a server, write it at the end of the list of these ${pinned}.`
+      : `This store is distributed over ${pinned} servers, and CLICKHOUSE_URLS lists ${shards}. The list is pinned, because the shard of each project depends on it: list the same servers in the same order. "meterline shard add" adds one at its end.`,
+  )
+}
+
+const NO_SHARDS = 'This store has no shards yet.'
+
 function requireSamePlace(own: Place, place: Place): void {
-  if (own.shards !== place.shards)
-    throw new StoreError(
-      'fault',
-      `This store is distributed over ${own.shards} servers, and CLICKHOUSE_URLS lists ${place.shards}. The list was pinned at the first start, because the shard of each project depends on it: list the same servers in the same order.`,
-    )
   if (own.shard !== place.shard)
     throw new StoreError('fault', `${nameOf(place)} is shard ${own.shard}. The order was pinned at the first start: list the same servers in the same order.`)
 }
@@ -77,9 +94,9 @@ async function writePlace(lane: Lane, { shard, shards }: Place, installation: st
 
 const placeInCluster = defineQuery({
   name: 'place_in_cluster',
-  sql: 'SELECT DISTINCT _shard_num AS place, shards FROM shards_v1 WHERE shard = {shard: UInt64}',
+  sql: 'SELECT DISTINCT _shard_num AS place FROM shards_v1 WHERE shard = {shard: UInt64}',
   params: z.object({ shard: z.number() }),
-  row: z.object({ place: z.number(), shards: z.number() }),
+  row: z.object({ place: z.number() }),
 })
 
 const identityOfDatabase = defineQuery({

@@ -15,7 +15,7 @@ export async function requireWhole({ control }: ClickHouse): Promise<void> {
   if (own === undefined) return
   throw new StoreError(
     'fault',
-    `This ClickHouse server is shard ${own.shard} of ${own.shards} of one store, so its usage is not complete. Set CLICKHOUSE_URLS to the list of all ${own.shards} servers, in their order.`,
+    `This ClickHouse server is shard ${own.shard} of a store of several servers, so its usage is not complete. Set CLICKHOUSE_URLS to the list of all of them, in their order.`,
   )
 }
 

@@ -48,12 +48,17 @@ export async function readIncarnation(lane: Lane, topic: string): Promise<Incarn
   return newest && { topic, ...newest }
 }
 
+/** The incarnations in force of all topics. Throws StoreError. */
+export function readIncarnations(lane: Lane): Promise<Incarnation[]> {
+  return lane.query(newestIncarnations, {})
+}
+
 /**
  * The logs in force of all topics, sorted. Those of earlier incarnations are retired: no process acquires their leases any
  * more. Throws StoreError.
  */
 export async function findLogsInForce(lane: Lane): Promise<string[]> {
-  return (await lane.query(newestIncarnations, {})).flatMap(logsOf).sort()
+  return (await readIncarnations(lane)).flatMap(logsOf).sort()
 }
 
 /** Returns the incarnation in force, which may be another one that was created at the same time. Throws StoreError. */
@@ -77,8 +82,8 @@ const newestIncarnation = defineQuery({
 
 const newestIncarnations = defineQuery({
   name: 'newest_incarnations',
-  sql: `SELECT topic, newest.1 AS incarnation, newest.3 AS partitions
-        FROM (SELECT topic, max((incarnation, id, partitions)) AS newest FROM topic_incarnations_v1 GROUP BY topic)`,
+  sql: `SELECT topic, newest.1 AS incarnation, newest.3 AS partitions, newest.4 AS starts
+        FROM (SELECT topic, max((incarnation, id, partitions, starts)) AS newest FROM topic_incarnations_v1 GROUP BY topic)`,
   params: z.object({}),
-  row: z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number() }),
+  row: z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
 })

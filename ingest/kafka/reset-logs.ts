@@ -1,7 +1,7 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { whyNotDistributable } from '../../sql/shards.ts'
 import { retireLog } from '../log/retire-log.ts'
-import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
+import { type Incarnation, insertIncarnation, logsOf, pinIncarnation, readIncarnations } from './incarnation.ts'
 import { type PartitionExtent, requireExtents, type Topic } from './topic.ts'
 
 /** The outcome of an operator's change to the logs of a topic. If it is rejected, the reason says what to do instead. */
@@ -52,6 +52,20 @@ export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Pro
   }
   const created = { topic: topic.name, incarnation: before.incarnation + 1, partitions: extents.length, starts }
   return { status: 'done', result: await insertIncarnation(clickhouse.control, { ...created, reason: `repartition from ${before.partitions}` }) }
+}
+
+/**
+ * Retires all logs of all topics. Returns the incarnations in which each is read on from where it is. They are not in force before
+ * insertIncarnation. It can be repeated. Throws StoreError.
+ */
+export async function retireAllLogs(clickhouse: ClickHouse): Promise<Incarnation[]> {
+  const next: Incarnation[] = []
+  for (const before of await readIncarnations(clickhouse.control)) {
+    const starts: number[] = []
+    for (const [partition, log] of logsOf(before).entries()) starts.push(await retire(clickhouse, log, before.starts[partition] ?? 0))
+    next.push({ ...before, incarnation: before.incarnation + 1, starts })
+  }
+  return next
 }
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { shardsOf } from '../../sql/shards.ts'
+import { shareOfSlots } from '../../sql/shards.ts'
 import type { StoredRecords } from './detect-corrections.ts'
 import type { RecordsToFind } from './detect-duplicates.ts'
 import { type FilterFill, FilterScans, type IdentityScope } from './filter-scans.ts'
@@ -66,7 +66,7 @@ export class KnownIdentities {
   /** Roughly how many identities of the scope are stored: projects are spread over partitions by a hash. Throws StoreError. */
   async count({ partitions }: IdentityScope): Promise<number> {
     const { clickhouse, store } = this.#options
-    return Math.ceil(((await countStored(clickhouse.reads)) * shardsOf(store).length) / partitions)
+    return Math.ceil((await countStored(clickhouse.reads)) / shareOfSlots(store, clickhouse) / partitions)
   }
 
   get retryMs(): number {

@@ -56,6 +56,7 @@ const ON_THE_FIRST_SHARD = [
   'sealed_keys_v1',
   'secrets_inbox_v1',
   'secrets_v1',
+  'shard_maps_v1',
   'signing_keys_inbox_v1',
   'signing_keys_v1',
   'sources_inbox_v1',
@@ -90,9 +91,12 @@ test('P6: every table has one place: on the first shard, on the shard of its log
 })
 
 test('P6: a table that only the owner of a log may use has no name in the coordinating database', () => {
-  const statements = statementsOf({ database: 'meterline', cluster: 'cluster' }, names)
+  const statements = statementsOf({ database: 'meterline', cluster: 'cluster', slots: [1, 2, 3, 2] }, names)
   for (const table of ON_ONE_SHARD) expect(statements.filter((statement) => statement.includes(`.${table} `))).toEqual([])
   expect(statements).toContain("CREATE OR REPLACE TABLE `meterline_all`.projects_v1 ENGINE = Alias('meterline', 'projects_v1')")
+  expect(statements).toContain(
+    "CREATE OR REPLACE TABLE `meterline_all`.raw_usage_events_v1 AS `meterline`.raw_usage_events_v1 ENGINE = Distributed('cluster', 'meterline', 'raw_usage_events_v1', arrayElement([0, 1, 2, 1], bitAnd(kafkaMurmurHash(project_id), 2147483647) % 4 + 1))",
+  )
   expect(statements).toContain(
     "CREATE OR REPLACE TABLE `meterline_all`.log_positions_v1 AS `meterline`.log_positions_v1 ENGINE = Distributed('cluster', 'meterline', 'log_positions_v1')",
   )

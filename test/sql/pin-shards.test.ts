@@ -50,7 +50,7 @@ describe('the ordered list of servers', () => {
     await expect(closed([...urls].reverse())).rejects.toThrow(/is shard 2\. The order was pinned at the first start: list the same servers in the same order/)
     const [first = '', second = ''] = urls
     for (const alone of [first, second])
-      await expect(closed([alone])).rejects.toThrow(/is shard [12] of 2 of one store, so its usage is not complete\. Set CLICKHOUSE_URLS/)
+      await expect(closed([alone])).rejects.toThrow(/is shard [12] of a store of several servers, so its usage is not complete\. Set CLICKHOUSE_URLS/)
     await expect(closed([...urls, inDatabase('ordered')[0]?.replace('127.0.0.1', 'localhost') ?? ''])).rejects.toThrow(
       /is distributed over 2 servers, and CLICKHOUSE_URLS lists 3/,
     )

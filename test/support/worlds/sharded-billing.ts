@@ -18,17 +18,19 @@ export class ShardedBilling {
     this.billing = billing
   }
 
-  static async start(topic: string): Promise<ShardedBilling> {
+  /** The first two servers are the shards. */
+  static async start(topic: string, { servers = 2 } = {}): Promise<ShardedBilling> {
     const kafka = (await kafkaForTests()) as TestKafka
-    const cluster = await startClickHouseCluster(2)
+    const cluster = await startClickHouseCluster(servers)
     const ofTopic = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: topic, KAFKA_PARTITIONS: '4' }
-    const environment = { ...OF_OPERATORS, ...ofTopic, CLICKHOUSE_URLS: cluster.urls.join(',') }
+    const ofShards = { CLICKHOUSE_URLS: cluster.urls.slice(0, 2).join(','), CLICKHOUSE_CLUSTER: 'first_2' }
+    const environment = { ...OF_OPERATORS, ...ofTopic, ...ofShards }
     return new ShardedBilling(kafka, cluster, environment, await startBilling(environment))
   }
 
   /** Starts the service again, after its `stop`. */
-  async restart(): Promise<void> {
-    const again = await startTestService(this.environment)
+  async restart(environment = this.environment): Promise<void> {
+    const again = await startTestService(environment)
     const { client: before, partner } = this.billing
     const client = Object.assign(again.client, { ingestKey: before.ingestKey })
     this.billing = { ...this.billing, ...again, client, untilComplete: () => untilComplete(client, partner) }
