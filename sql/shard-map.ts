@@ -3,7 +3,6 @@ import type { ClickHouse, Lane } from './clickhouse.ts'
 import { classifyStoreError, StoreError, UNKNOWN_TABLE_CODE } from './errors.ts'
 import { readPinned } from './pinned-places.ts'
 import { defineQuery } from './query.ts'
-import { row } from './tab-separated.ts'
 
 /** Which shard has which slot. The shards are counted from 1, the slots from 0. */
 export interface ShardMap {
@@ -54,14 +53,6 @@ export async function readMove(lane: Lane): Promise<Move | undefined> {
   return { ...newest, step: newest.step }
 }
 
-/** Stores a step of a change: `in force` is its commit. Throws StoreError. */
-export async function writeShardMap(lane: Lane, { number, shards, slots }: ShardMap, step: Move['step'] | 'in force', move?: MovedSlot): Promise<void> {
-  const text = row([number, step, shards, `[${slots.join(',')}]`, move?.slot ?? null, move?.from ?? 0, move?.to ?? 0])
-  await lane.insert({ table: 'shard_maps_v1', columns: ['number', 'step', 'shards', 'slots', 'moved_slot', 'moved_from', 'moved_to'], text })
-}
-
-type MovedSlot = Pick<Move, 'slot' | 'from' | 'to'>
-
 /** Checks that no move is unfinished, and that the map in force is the one with which this store was opened. Throws StoreError. */
 export async function requireMapInForce({ slots }: ClickHouse, first: Lane): Promise<void> {
   const move = await readMove(first)
@@ -88,11 +79,6 @@ export async function requireMapOfServer(first: Lane, server: Lane, shard: numbe
     'fault',
     `${older} has the data of a backup from before partitions were moved (map ${Math.max(expected, found)}): their events would be missing, or counted twice. Restore a backup of after the move, or backups of all shards from before it.`,
   )
-}
-
-/** Stores on a server that it has the data of a move. Throws StoreError. */
-export async function writeMoveOfServer(lane: Lane, move: Move): Promise<void> {
-  await writeShardMap(lane, move, 'switching', move)
 }
 
 const MAP = { number: z.number(), shards: z.number(), slots: z.array(z.number()) }

@@ -1,3 +1,4 @@
+import { writeMoveOfServer, writeShardMap } from '../../sql/change-shard-map.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import {
   type CoordinatingDatabase,
@@ -7,7 +8,7 @@ import {
   removeProjectTables,
 } from '../../sql/coordinating-database.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { type Move, readMove, readShardMap, type ShardMap, writeMoveOfServer, writeShardMap } from '../../sql/shard-map.ts'
+import { type Move, readMove, readShardMap, type ShardMap } from '../../sql/shard-map.ts'
 import { firstShardOf, shardsOf, slotsOf } from '../../sql/shards.ts'
 import { insertIncarnation, readIncarnations } from '../kafka/incarnation.ts'
 import { retireAllLogs } from '../kafka/reset-logs.ts'

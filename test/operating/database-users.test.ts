@@ -20,10 +20,10 @@ const XML = readFileSync(USERS_FILE, 'utf8')
 
 /** What each part runs besides its HTTP listener, which sends no statement in `ingest` and `aggregate`. */
 const PARTS = {
-  ingest: ['ingest/kafka/open-kafka.ts', 'sql/migrate.ts', 'sql/pinned-places.ts', 'sql/clickhouse.ts'],
+  ingest: ['ingest/kafka/open-kafka.ts', 'sql/migrate.ts', 'sql/shard-map.ts', 'sql/clickhouse.ts'],
   aggregate: [
     ...['aggregator/background-jobs.ts', 'automation/start-automation.ts', 'service/open-scheduler.ts', 'registry/changes.ts'],
-    ...['ingest/log/identity-index.ts', 'sql/migrate.ts', 'sql/pinned-places.ts', 'sql/clickhouse.ts'],
+    ...['ingest/log/identity-index.ts', 'sql/migrate.ts', 'sql/shard-map.ts', 'sql/clickhouse.ts'],
   ],
   api: ['service/start-service.ts'],
 } as const

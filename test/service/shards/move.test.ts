@@ -99,7 +99,10 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
       for (const { name } of owners) expect((await acquireLease(shard, name)).status).toBe('outranked')
     })
     await nothingDiffers()
-    expect((await world.billing.client.admin('GET', '/admin/v1/audit-log?action=shard.moved')).body.entries[0]).toMatchObject({ actor: 'offline', subject: '1' })
+    expect((await world.billing.client.admin('GET', '/admin/v1/audit-log?action=shard.moved')).body.entries[0]).toMatchObject({
+      actor: 'offline',
+      subject: '1',
+    })
   }, 400_000)
 
   test('P2: on the new shard a copy of a moved event is a duplicate, its correction counts, and new events count', async () => {
