@@ -17,7 +17,7 @@ export const CLICKHOUSE_VARIABLES = {
     .optional()
     .meta({
       description:
-        'instead of `CLICKHOUSE_URL`: the ordered list of the servers over which the event logs are distributed, separated by commas. It is pinned at the first start; the first one has everything else ([operating/cluster.md](operating/cluster.md))',
+        'instead of `CLICKHOUSE_URL`: the ordered list of the servers over which the event logs are distributed, separated by commas. It is pinned at the first start, and `meterline shard add` makes it longer; the first one has everything else ([operating/cluster.md](operating/cluster.md))',
     }),
   CLICKHOUSE_CLUSTER: z
     .string()

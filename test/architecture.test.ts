@@ -35,7 +35,7 @@ const FOLDERS_WITHIN: Record<string, Record<string, readonly string[]>> = {
     rejected: ['event', 'log'],
     http: ['event', 'log', 'source'],
     kafka: ['event', 'source', 'log', 'rejected', 'http'],
-    repair: ['log', 'http', 'kafka'],
+    repair: ['log', 'http', 'kafka', 'source'],
   },
 }
 
@@ -76,12 +76,16 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'log/identity-index.ts',
       'log/trace-batch.ts',
       'http/http-log.ts',
+      'repair/move-slot.ts',
       'repair/rebuild-rollup.ts',
       'repair/restored-shard.ts',
       'kafka/open-kafka.ts',
       'kafka/kafkajs-topic.ts',
     ],
-    sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts', 'open-shards.ts', 'pinned-places.ts', 'prepare-shards.ts', 'shards.ts'],
+    sql: [
+      ...['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts', 'pinned-places.ts'],
+      ...['change-shard-map.ts', 'coordinating-database.ts', 'open-shards.ts', 'prepare-shards.ts', 'shard-map.ts', 'shards.ts'],
+    ],
   },
   cli: {
     service: [
@@ -89,7 +93,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'start-service.ts',
       'migrate-store.ts',
       'rebuild-offline.ts',
-      'restored-shard.ts',
+      'change-shards.ts',
       'secret-files.ts',
       'count-parquet.ts',
       'document-configuration.ts',

@@ -165,7 +165,7 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
 })
 
 const logsOfShard = defineQuery({
-  name: 'test_logs_of_shard',
+  name: 'test_logs_of_source',
   sql: `SELECT DISTINCT name FROM leases_v1 WHERE ${IS_LOG_OF_TOPIC}`,
   params: z.object({}),
   row: z.object({ name: z.string() }),
