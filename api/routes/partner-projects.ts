@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { readAsOf } from '../../aggregator/as-of.ts'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import { readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { orderOfProjects, type SelectedOrder } from '../../aggregator/usage/project-orders.ts'
@@ -48,12 +47,12 @@ export function listProjectsOfPartner(app: FastifyInstance, context: ApiContext)
 }
 
 async function projectsPage(context: ListContext, partnerId: string, asked: QueryOf<typeof LIST_PARTNER_PROJECTS>) {
-  const { limitedReads, walkBudget, now } = context
+  const { limitedReads, completeness, walkBudget, now } = context
   const { status = '', region = '', search, sort, limit, cursor, include, start_date, end_date } = asked
   const query = [partnerId, status, region, search, sort, start_date, end_date]
   const place = cursor === undefined ? undefined : requirePlace(cursor, query, Place)
   const period = requirePeriod(place === undefined ? asked : { start_date: place[0], end_date: place[1] }, now())
-  const asOfMs = await readAsOf(limitedReads)
+  const { asOfMs } = await completeness.read()
   const list = { reads: limitedReads, filter: { partnerId, status, region, search }, order: await selectOrder(context, sort, period), limit, walkBudget }
   const page = place === undefined ? await firstPage(list) : await nextPage(list, place[2])
   const projects = await projectsAnswer(limitedReads, partnerId, page.ids, period)
@@ -141,8 +140,7 @@ function documentedMetric(summaryName: string): MeasuredMetric {
 }
 
 async function projectsAnswer(reads: LimitedReads, partnerId: string, ids: readonly string[], period: Period) {
-  const known = await readListedProjects(reads, partnerId, ids)
-  const usages = await readUsageOfProjects(reads, ids, period)
+  const [known, usages] = await Promise.all([readListedProjects(reads, partnerId, ids), readUsageOfProjects(reads, ids, period)])
   return ids.map((id) => {
     const [project, usage] = [known.get(id), usages.get(id)]
     if (project === undefined || usage === undefined) throw new Error(`The project ${id} was listed but cannot be read.`)
