@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { defineQuery } from '../sql/query.ts'
+import { defineQuery, IN_ONE_THREAD } from '../sql/query.ts'
 import { LOGS_IN_FORCE } from './logs-in-force.ts'
 
 /**
@@ -26,4 +26,5 @@ const lowestWatermark = defineQuery({
     HAVING count() > 0 AND asOfMs > 0`,
   params: z.object({}),
   row: z.object({ asOfMs: z.coerce.number() }),
+  settings: IN_ONE_THREAD,
 })

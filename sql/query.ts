@@ -36,6 +36,9 @@ export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query:
   return { ...query, settings: { ...READ_SETTINGS, ...query.settings } }
 }
 
+/** For a query that reads few rows: starting threads takes longer than what they save. */
+export const IN_ONE_THREAD: Settings = { max_threads: 1 }
+
 /**
  * A change that ClickHouse computes itself, such as INSERT … SELECT, so that its rows are not sent here and back. Like a query, it
  * is one object. It is sent once; after an error the outcome is unknown, unless the fault is `fenced`.

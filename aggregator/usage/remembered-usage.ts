@@ -6,8 +6,7 @@ import type { Period } from '../../metering/period.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { defineQuery } from '../../sql/query.ts'
-import { onlyRow } from '../../sql/query-one.ts'
+import { defineQuery, IN_ONE_THREAD } from '../../sql/query.ts'
 import { readShared } from '../../sql/read-by-key.ts'
 import type { CombinedDays } from './combine-days.ts'
 import { MONTHS_IN_REBUILD } from './day-states.ts'
@@ -77,9 +76,11 @@ export class RememberedUsage {
   async #readState(span: z.input<(typeof stateOfPastUsage)['params']>): Promise<State | undefined> {
     const rows = await readShared(this.#clickhouse.reads, stateOfPastUsage, span).catch(ofNoUse)
     if (rows === undefined) return undefined
-    const { rebuilds, ofAllDays, ...rest } = onlyRow(stateOfPastUsage, rows)
-    if (rebuilds > 0) return undefined
-    const state = { days: JSON.stringify(rest), lastActivity: ofAllDays }
+    const numbers = new Map(rows.map(({ what, number }) => [what, number]))
+    const ofAllDays = rows.find(({ what }) => what === 'days')?.ofAllDays
+    if (numbers.size !== STATE_NUMBERS || ofAllDays === undefined) throw new StoreError('fault', 'The state of past usage is not complete.')
+    if (numbers.get('rebuilds') !== '0') return undefined
+    const state = { days: JSON.stringify([...numbers].sort()), lastActivity: ofAllDays }
     this.#states.set(JSON.stringify(span), state)
     return state
   }
@@ -127,6 +128,7 @@ interface Remembered {
 /** Values of a metric on a day; a value takes some 100 bytes. */
 const REMEMBERED_VALUES_MAX = 500_000
 const KNOWN_STATES_MAX = 10_000
+const STATE_NUMBERS = 5
 
 /** Whether a closed month has something unbilled depends on all its days. The current month is never closed. */
 function spanOfState({ first, last, end }: Period, today: string): { from: string; end: string } {
@@ -134,22 +136,18 @@ function spanOfState({ first, last, end }: Period, today: string): { from: strin
   return { from: periodOfMonth(monthOf(first)).first, end: periodOfMonth(monthOf(last)).end }
 }
 
-/** Each number but the last only grows. The end of a rebuild counts as a change of all days of its month. */
+/**
+ * Each number but that of the rebuilds only grows. The end of a rebuild counts as a change of all days of its month. Rows instead of scalar
+ * subqueries, and one thread: the tables are small, so planning and threads are what such a statement costs.
+ */
 const stateOfPastUsage = defineQuery({
   name: 'state_of_past_usage',
-  sql: `SELECT sumIf(changes, usage_date >= {from: Date} AND usage_date < {end: Date}) AS ofDays, sum(changes) AS ofAllDays,
-          (SELECT uniqExact(project_id) FROM projects_v1 WHERE partner_id = {partnerId: String}) AS projects,
-          (SELECT count() FROM statements_v1 WHERE partner_id = {partnerId: String}) AS closedMonths,
-          (SELECT uniqExact(metric) FROM metrics_v1) AS metrics,
-          (SELECT count() FROM (${MONTHS_IN_REBUILD})) AS rebuilds
-        FROM usage_day_changes_v1`,
+  sql: `SELECT 'days' AS what, sumIf(changes, usage_date >= {from: Date} AND usage_date < {end: Date}) AS number, sum(changes) AS ofAllDays FROM usage_day_changes_v1
+        UNION ALL SELECT 'projects', uniqExact(project_id), 0 FROM projects_v1 WHERE partner_id = {partnerId: String}
+        UNION ALL SELECT 'closed months', count(), 0 FROM statements_v1 WHERE partner_id = {partnerId: String}
+        UNION ALL SELECT 'metrics', uniqExact(metric), 0 FROM metrics_v1
+        UNION ALL SELECT 'rebuilds', count(), 0 FROM (${MONTHS_IN_REBUILD})`,
   params: z.object({ partnerId: z.string(), from: z.string(), end: z.string() }),
-  row: z.object({
-    ofDays: z.string(),
-    ofAllDays: z.string(),
-    projects: z.string(),
-    closedMonths: z.string(),
-    metrics: z.string(),
-    rebuilds: z.coerce.number(),
-  }),
+  row: z.object({ what: z.enum(['days', 'projects', 'closed months', 'metrics', 'rebuilds']), number: z.string(), ofAllDays: z.string() }),
+  settings: IN_ONE_THREAD,
 })
