@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isKindOfStates } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { defineQuery, IN_ONE_THREAD } from '../../sql/query.ts'
+import { defineQuery } from '../../sql/query.ts'
 import { Keys, readByKey } from '../../sql/read-by-key.ts'
 import { type CombinedDays, combineDays } from './combine-days.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
@@ -53,7 +53,6 @@ const projectUsagePerDay = perSource((from, source) =>
         ORDER BY project_id, usage_date, metric`,
     params: z.object({ ...Keys, from: z.string(), end: z.string() }),
     row: MetricTotals.extend({ key: z.string(), day: z.string(), corrections: z.coerce.number() }),
-    settings: source === 'plain' ? IN_ONE_THREAD : {},
   }),
 )
 
@@ -63,5 +62,4 @@ const projectLastActivity = defineQuery({
         WHERE project_id IN {keys: Array(String)} GROUP BY project_id`,
   params: z.object(Keys),
   row: z.object({ key: z.string(), lastMs: z.coerce.number() }),
-  settings: IN_ONE_THREAD,
 })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { groupedBy } from '../../metering/grouped-by.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { defineQuery, IN_ONE_THREAD } from '../../sql/query.ts'
+import { defineQuery } from '../../sql/query.ts'
 import { havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
@@ -42,7 +42,6 @@ const usageOfProjects = perSource((from, source) =>
         GROUP BY project_id, metric ${havingCounted(source)}`,
     params: PageOfProjects,
     row: MetricTotals.extend({ projectId: z.string(), corrections: z.coerce.number() }),
-    settings: source === 'plain' ? IN_ONE_THREAD : {},
   }),
 )
 
@@ -52,5 +51,4 @@ const activityOfProjects = defineQuery({
         FROM project_usage_per_day_v1 WHERE project_id IN {projectIds: Array(String)} GROUP BY project_id`,
   params: PageOfProjects,
   row: z.object({ projectId: z.string(), lastMs: z.coerce.number() }),
-  settings: IN_ONE_THREAD,
 })

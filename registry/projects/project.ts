@@ -1,7 +1,7 @@
 import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
 import { INSTANCE_TYPES, type InstanceType, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/lists.ts'
-import { defineQuery, IN_ONE_THREAD } from '../../sql/query.ts'
+import { defineQuery } from '../../sql/query.ts'
 import { Keys, readByKey } from '../../sql/read-by-key.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
@@ -202,7 +202,6 @@ const projectsByKey = defineQuery({
   sql: `SELECT *, id AS key FROM (${PROJECT_SELECT} WHERE project_id IN {keys: Array(String)})`,
   params: z.object(Keys),
   row: ProjectRow.extend({ key: z.string() }),
-  settings: IN_ONE_THREAD,
 })
 
 const projectsById = defineQuery({
