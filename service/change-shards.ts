@@ -2,9 +2,10 @@ import { countStored } from '../ingest/log/identity-index.ts'
 import { moveSlot } from '../ingest/repair/move-slot.ts'
 import { admitRestoredShard } from '../ingest/repair/restored-shard.ts'
 import { RegistryChanges } from '../registry/changes.ts'
-import { writeShardMap } from '../sql/change-shard-map.ts'
+import { acquireShardsLease, writeShardMap } from '../sql/change-shard-map.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { readMove, readShardMap } from '../sql/shard-map.ts'
+import { requireSameList } from '../sql/pin-shards.ts'
+import { readMove, readShardMap, requireMapInForce } from '../sql/shard-map.ts'
 import { firstShardOf, shardsOf, slotsOf } from '../sql/shards.ts'
 import { readConfig } from './config.ts'
 import { coordinatingDatabaseOf, OFFLINE, openStore, workOffline } from './open-store.ts'
@@ -16,8 +17,10 @@ export async function listShards(environment: NodeJS.ProcessEnv) {
   if (urls === undefined) throw new Error(NO_SHARDS)
   const clickhouse = await openStore(config, { logger: { warn: () => {} } })
   try {
+    const { control } = firstShardOf(clickhouse)
+    await requireSameList(control, { shards: urls.length, isAdding: false })
     const slots = slotsOf(clickhouse)
-    const move = await readMove(firstShardOf(clickhouse).control)
+    const move = await readMove(control)
     const shards = []
     for (const [index, shard] of shardsOf(clickhouse).entries()) {
       const events = await countStored(shard.reads)
@@ -51,9 +54,12 @@ export function addShard(environment: NodeJS.ProcessEnv) {
   const add = async (clickhouse: ClickHouse) => {
     const { control } = firstShardOf(clickhouse)
     const { length: shards } = shardsOf(clickhouse)
+    const lease = await acquireShardsLease(clickhouse)
+    await requireMapInForce(clickhouse)
     const inForce = await readShardMap(control)
-    if (inForce === undefined) throw new Error('The first server was pinned before.')
+    if (inForce === undefined) throw new Error('The first server was not pinned.')
     await noteOf(clickhouse, 'shard.added', String(shards))()
+    await lease.requireHeld()
     await writeShardMap(control, { number: inForce.number + 1, shards, slots: inForce.slots }, 'in force')
     return { shard: shards }
   }

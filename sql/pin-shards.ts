@@ -26,7 +26,9 @@ export async function pinPlace(first: ClickHouse, server: ClickHouse, place: Pla
   if (own !== undefined && installation !== undefined && own.installation !== installation)
     throw new StoreError('fault', `${nameOf(place)} belongs to another installation than the first shard. ${CHECK_THE_LIST}`)
   if (own === undefined) {
-    if (pinned.some(({ shard }) => shard === place.shard))
+    // A place that is being added may have been pinned on a wrong server, which has nothing.
+    const shards = (await readShardMap(first.control))?.shards ?? place.shards
+    if (place.shard <= shards && pinned.some(({ shard }) => shard === place.shard))
       throw new StoreError(
         'fault',
         `${nameOf(place)} has no data, but it had some: restore its backup. Its events would be missing in every total. ${CHECK_THE_LIST}`,

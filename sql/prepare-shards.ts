@@ -1,12 +1,12 @@
 import type { Logger } from '../metering/logger.ts'
-import type { ClickHouse } from './clickhouse.ts'
+import type { ClickHouse, Lane } from './clickhouse.ts'
 import { type CoordinatingDatabase, makeCoordinatingDatabase } from './coordinating-database.ts'
 import { isUnavailable } from './errors.ts'
 import { type MigrateOptions, type Migration, migrate } from './migrate.ts'
 import { pinPlace, requireInCluster, requireSameList } from './pin-shards.ts'
 import type { Place } from './pinned-places.ts'
-import { readMove, requireMapInForce, requireMapOfServer } from './shard-map.ts'
-import { firstShardOf, shardsOf, slotsOf } from './shards.ts'
+import { readMove, readShardMap, requireMapInForce, requireMapOfServer, requireNoMove } from './shard-map.ts'
+import { firstShardOf, shardsOf } from './shards.ts'
 import { readStoreClock } from './store-clock.ts'
 
 export interface PrepareOptions extends MigrateOptions {
@@ -25,11 +25,13 @@ export interface PrepareOptions extends MigrateOptions {
 export async function prepareShards(clickhouse: ClickHouse, of: Omit<CoordinatingDatabase, 'slots'>, { to, ...options }: PrepareOptions): Promise<Migration[]> {
   const first = firstShardOf(clickhouse)
   const { length: shards } = shardsOf(clickhouse)
+  // Before the migrations: the copies of a move have the columns of before.
+  if (to !== 'move a slot') await requireNoMove(first.control)
   const applied = await migrate(first, options)
   await requireSameList(first.control, { shards, isAdding: to === 'add a shard' })
   await pinPlace(first, first, { shard: 1, shards })
-  if (to !== 'move a slot') await requireMapInForce(clickhouse, first.control)
-  if ((await readMove(first.control)) === undefined) await makeCoordinatingDatabase(first.control, { ...of, slots: slotsOf(clickhouse) })
+  if ((await readMove(first.control)) === undefined) await makeTables(first.control, of)
+  if (to !== 'move a slot') await requireMapInForce(clickhouse)
   const unlessDown = async (shard: number, work: () => Promise<unknown>) => {
     try {
       await work()
@@ -43,6 +45,14 @@ export async function prepareShards(clickhouse: ClickHouse, of: Omit<Coordinatin
   for (const [index, other] of others.entries()) await unlessDown(index + 2, () => readStoreClock(other.control))
   for (let shard = 1; shard <= shards; shard += 1) await unlessDown(shard, () => requireInCluster(clickhouse.control, of.cluster, { shard, shards }))
   return applied
+}
+
+/** With the map in force, also if it changes meanwhile. */
+async function makeTables(first: Lane, of: Omit<CoordinatingDatabase, 'slots'>): Promise<void> {
+  const map = await readShardMap(first)
+  if (map === undefined) throw new Error('The first server was not pinned.')
+  await makeCoordinatingDatabase(first, { ...of, slots: map.slots })
+  if ((await readShardMap(first))?.number !== map.number) await makeTables(first, of)
 }
 
 /** What a shard needs before its first statement: the migrations, and its place in the list. Throws StoreError. */

@@ -48,22 +48,42 @@ async function unlessNotMigrated<R>(rows: Promise<R[]>): Promise<R[]> {
 
 /** The move that has begun and not ended. `lane` is one of the first server's own database. Throws StoreError. */
 export async function readMove(lane: Lane): Promise<Move | undefined> {
-  const [newest] = await lane.query(newestMap, {})
+  const [newest] = await unlessNotMigrated(lane.query(newestMap, {}))
   if (newest === undefined || newest.step === 'in force') return undefined
   return { ...newest, step: newest.step }
 }
 
-/** Checks that no move is unfinished, and that the map in force is the one with which this store was opened. Throws StoreError. */
-export async function requireMapInForce({ slots }: ClickHouse, first: Lane): Promise<void> {
+/** Checks that no move is unfinished. Throws StoreError. */
+export async function requireNoMove(first: Lane): Promise<void> {
   const move = await readMove(first)
-  if (move !== undefined)
-    throw new StoreError(
-      'fault',
-      `Moving partition ${move.slot} to shard ${move.to} has begun and not ended. Run "meterline shard move ${move.slot} --to ${move.to}" to end it, then start this process again.`,
-    )
-  const inForce = await readShardMap(first)
-  if (`${inForce?.slots}` === `${slots}`) return
-  throw new StoreError('fault', 'Partitions were moved to another shard at this moment. Start this process again.')
+  if (move === undefined) return
+  throw new StoreError(
+    'fault',
+    `Moving partition ${move.slot} to shard ${move.to} has begun and not ended. Run "meterline shard move ${move.slot} --to ${move.to}" to end it, then start this process again.`,
+  )
+}
+
+/**
+ * Checks that no move is unfinished, and that the map in force is the one with which this store was opened. A process checks it after it has
+ * acquired the lease of a log: with an older map it would count the events of a moved slot on the shard of before. Throws StoreError.
+ */
+export async function requireMapInForce(clickhouse: ClickHouse): Promise<void> {
+  const first = clickhouse.shards?.[0]
+  if (first === undefined) return
+  await requireNoMove(first.control)
+  const inForce = await readShardMap(first.control)
+  // A list that got longer moves nothing.
+  if (inForce === undefined || slotsAreEqual(inForce.slots, clickhouse.slots ?? [])) return
+  throw new StoreError('fault', 'Partitions were moved to another shard since this process was started. Start it again.')
+}
+
+function slotsAreEqual(one: readonly number[], other: readonly number[]): boolean {
+  return one.join() === other.join()
+}
+
+/** The number of the last move that concerns a shard, as a server knows it; 0 without one. Throws StoreError. */
+export async function readMoveOfShard(lane: Lane, shard: number): Promise<number> {
+  return (await lane.query(movesOf, { shard }))[0]?.number ?? 0
 }
 
 /**
@@ -71,8 +91,7 @@ export async function requireMapInForce({ slots }: ClickHouse, first: Lane): Pro
  * have been restored from a backup that is older than the move. Throws StoreError.
  */
 export async function requireMapOfServer(first: Lane, server: Lane, shard: number): Promise<void> {
-  const [known, own] = [await first.query(movesOf, { shard }), await server.query(movesOf, { shard })]
-  const [expected, found] = [known[0]?.number ?? 0, own[0]?.number ?? 0]
+  const [expected, found] = [await readMoveOfShard(first, shard), await readMoveOfShard(server, shard)]
   if (expected === found) return
   const older = found < expected ? `Shard ${shard}` : 'The first shard'
   throw new StoreError(

@@ -87,7 +87,9 @@ async function move(session: Session, text: string, { to }: MoveOptions): Promis
       undone: `The move of partition ${answer.partition} is undone: its projects are on shard ${answer.shard}, as before.`,
       'there already': `The projects of partition ${answer.partition} are on shard ${answer.shard} already.`,
     }[answer.status],
-    'Start the processes again, with "ingest" first. as_of is empty until the logs are read to their end. Then run "meterline audit".',
+    ...(answer.status === 'there already'
+      ? []
+      : ['Start the processes again, with "ingest" first. as_of is empty until the logs are read to their end. Then run "meterline audit".']),
   ])
 }
 

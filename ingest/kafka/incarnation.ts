@@ -53,6 +53,11 @@ export function readIncarnations(lane: Lane): Promise<Incarnation[]> {
   return lane.query(newestIncarnations, {})
 }
 
+/** All incarnations of all topics, the newest first. Throws StoreError. */
+export function readHistory(lane: Lane): Promise<Incarnation[]> {
+  return lane.query(allIncarnations, {})
+}
+
 /**
  * The logs in force of all topics, sorted. Those of earlier incarnations are retired: no process acquires their leases any
  * more. Throws StoreError.
@@ -84,6 +89,14 @@ const newestIncarnations = defineQuery({
   name: 'newest_incarnations',
   sql: `SELECT topic, newest.1 AS incarnation, newest.3 AS partitions, newest.4 AS starts
         FROM (SELECT topic, max((incarnation, id, partitions, starts)) AS newest FROM topic_incarnations_v1 GROUP BY topic)`,
+  params: z.object({}),
+  row: z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
+})
+
+/** Of two with one number, the one that was in force. */
+const allIncarnations = defineQuery({
+  name: 'all_incarnations',
+  sql: `SELECT topic, incarnation, partitions, starts FROM topic_incarnations_v1 ORDER BY topic, incarnation DESC, id DESC LIMIT 1 BY topic, incarnation`,
   params: z.object({}),
   row: z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
 })

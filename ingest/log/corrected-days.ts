@@ -1,6 +1,7 @@
 import type { Correction } from '../../metering/correction.ts'
 import { groupedBy } from '../../metering/grouped-by.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { requireMapInForce } from '../../sql/shard-map.ts'
 import { shardOfProject } from '../../sql/shards.ts'
 import { isCopyOf } from './detect-corrections.ts'
 import { findByIdentity } from './find-stored.ts'
@@ -17,6 +18,8 @@ export interface CorrectedDay {
 
 /** The days of the events that these corrections correct, in their order. Throws StoreError. */
 export async function findCorrectedDays(clickhouse: ClickHouse, corrections: readonly Correction[]): Promise<CorrectedDay[]> {
+  // On another shard than that of its project, an event would seem to be missing.
+  await requireMapInForce(clickhouse)
   const shardOf = ({ projectId }: Correction) => shardOfProject(clickhouse, projectId)
   const found = new Map<ClickHouse, Awaited<ReturnType<typeof findOnShard>>>()
   for (const [shard, ofShard] of groupedBy(corrections, shardOf)) found.set(shard, await findOnShard(shard, ofShard))

@@ -1,6 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
+import { requireMapInForce } from '../../sql/shard-map.ts'
 import { requireSource, SourceNotInForce } from '../source/source-in-force.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import type { IdentityScope } from './filter-scans.ts'
@@ -109,8 +110,10 @@ export class OwnedLog {
     const outcome = await acquireLease(shard, name, { owner })
     this.#ownNames = new Set([owner])
     if (outcome.status === 'outranked') throw new LogLost(name)
-    // After the lease: a switch of the source that has begun before is seen here, and a later one finds the lease and acquires it.
+    // After the lease: a switch of the source that has begun before is seen here, and a later one finds the lease and acquires it. The same
+    // holds for a move to another shard, after which this log would be counted on the shard of before.
     await this.#requireSource()
+    await requireMapInForce(this.#options.clickhouse)
     const range = await readInDoubtRange(lane, name)
     // Before anything is looked up or a filter is filled: a crash may have left raw with identities that the index lacks.
     if (range !== undefined && !range.settled) await indexRange(lane, name, range)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SHARDS_TAG } from '../../sql/change-shard-map.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
@@ -101,7 +102,7 @@ export async function copyRows(lane: Lane, table: MovedTable, partition: string,
     // As they are: rows that a merge would unite are not united on the way, so that an interrupted copy can be told from a whole one.
     settings: { insert_shard_id: to, distributed_foreground_insert: 1, optimize_on_insert: 0, max_execution_time: SECONDS_MAX },
   })
-  await lane.execute(statement, {})
+  await lane.execute(statement, {}, SHARDS_TAG)
 }
 
 /** Deletes a slot's rows of a partition, and waits until they are gone. Throws StoreError. */
@@ -117,4 +118,4 @@ function conditionOf({ project, month }: MovedTable, partition: string, { slot, 
 }
 
 /** Of one statement. */
-const SECONDS_MAX = 86_400
+export const SECONDS_MAX = 86_400

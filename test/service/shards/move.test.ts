@@ -1,17 +1,25 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { findLogsInForce } from '../../../ingest/kafka/incarnation.ts'
+import { findCorrectedDays } from '../../../ingest/log/corrected-days.ts'
+import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
+import { OwnedLog } from '../../../ingest/log/owned-log.ts'
 import { addShard, listShards, movePartition } from '../../../service/change-shards.ts'
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
 import { acquireLease } from '../../../sql/lease.ts'
+import { openShards } from '../../../sql/open-shards.ts'
 import { defineQuery } from '../../../sql/query.ts'
-import { IS_LOG_OF_TOPIC } from '../../../sql/shards.ts'
+import { IS_LOG_OF_TOPIC, shardOfPartition } from '../../../sql/shards.ts'
 import { HAS_KAFKA } from '../../support/engines/kafka-broker.ts'
 import { spawnMeterline } from '../../support/engines/service-process.ts'
 import { ShardedBilling } from '../../support/worlds/sharded-billing.ts'
 import { startTestService } from '../../support/worlds/test-service.ts'
 import { eventsOf, eventsPerServer, PROJECTS } from '../../support/worlds/two-stores.ts'
+
+const logger = pino({ level: 'silent' })
 
 describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () => {
   let world: ShardedBilling
@@ -64,6 +72,7 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
     const before = await usage()
     const stored = await perServer()
     await world.billing.stop()
+    const stale = await openShards({ urls: world.cluster.urls })
     for (const [partition, to, reason] of [
       [4, 3, 'has 4 partitions. The first is 0.'],
       [1, 4, 'There is no shard 4: CLICKHOUSE_URLS lists 3. The first is 1.'],
@@ -98,6 +107,11 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
       expect(owners.length).toBeGreaterThan(0)
       for (const { name } of owners) expect((await acquireLease(shard, name)).status).toBe('outranked')
     })
+    // And a process that slept meanwhile does not count on the shard of before, nor look there for the event of a correction.
+    expect(await acquireWith(stale)).toMatch(/Partitions were moved to another shard since this process was started/)
+    const correction = { projectId: PROJECTS[0] ?? '', eventId: 'c', corrects: 'before-0', action: 'void', revision: 1, reason: 'a test' } as const
+    await expect(findCorrectedDays(stale, [correction as never])).rejects.toThrow(/Partitions were moved/)
+    await stale.close()
     await nothingDiffers()
     expect((await world.billing.client.admin('GET', '/admin/v1/audit-log?action=shard.moved')).body.entries[0]).toMatchObject({
       actor: 'offline',
@@ -123,7 +137,9 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
     expect(await killedAtNewStep([], 0)).toBe('the logs are ended')
     expect(await move(0, 1)).toMatchObject({ status: 'undone' })
     expect(await move(0, 1)).toMatchObject({ status: 'there already' })
-    expect(await move(1, 2)).toMatchObject({ status: 'moved', shard: 2 })
+    expect(await overtaken(1, 2)).toMatchObject({ status: 'moved', shard: 2 })
+    // From the first server, which also coordinates, and back to it.
+    expect([await move(0, 3), await move(0, 1)]).toMatchObject([{ status: 'moved' }, { status: 'moved' }])
     await restart()
     expect(await usage()).toEqual(before)
     expect((await perServer())[2]).toBe(0)
@@ -133,6 +149,31 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
     await world.cluster.restore(3)
     await expect(startTestService(longerList)).rejects.toThrow(/Shard 3 has the data of a backup from before partitions were moved/)
   }, 240_000)
+
+  /** A command that is overtaken by a second one stops, and the second one ends the move. */
+  async function overtaken(partition: number, to: number) {
+    let second: ReturnType<typeof move> | undefined
+    const first = movePartition(longerList, { partition, to }, (step) => {
+      if (step.startsWith('copied')) second ??= move(partition, to)
+    })
+    await expect(first).rejects.toThrow(/Another "meterline shard" command has begun since/)
+    return second
+  }
+
+  /** What happens to a process with this store that would go on with the log of partition 1. */
+  async function acquireWith(clickhouse: ClickHouse): Promise<string> {
+    const name = (await findLogsInForce(clickhouse.control)).find((log) => log.endsWith('/1')) ?? ''
+    const shard = shardOfPartition(clickhouse, 1)
+    const identities = new KnownIdentities({ clickhouse: shard, store: clickhouse, logger, filterBytesMax: 1_000_000 })
+    const log = new OwnedLog({
+      ...{ clickhouse, shard, lane: shard.ingest, name, source: name.replace(/\/\d+\/\d+$/, ''), identities, logger },
+      scope: { partition: 1, partitions: 4 },
+    })
+    return log.acquire().then(
+      () => 'acquired',
+      (thrown: unknown) => String(thrown),
+    )
+  }
 
   /** Runs the move until its first step that is none of these, and kills it there. Undefined if it ended. Of the months, only at January. */
   async function killedAtNewStep(steps: readonly string[], partition = 1): Promise<string | undefined> {

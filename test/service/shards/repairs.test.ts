@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readAsOf } from '../../../aggregator/as-of.ts'
-import { admitShard } from '../../../service/change-shards.ts'
+import { admitShard, movePartition } from '../../../service/change-shards.ts'
 import { rebuildOffline } from '../../../service/rebuild-offline.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { currentLeaseOwner } from '../../../sql/lease.ts'
@@ -66,6 +66,27 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
     expect((await settled(() => client.audit())).body).toMatchObject({ differences: [], partnership_differences: [] })
     expect((await settled(() => client.admin('POST', '/admin/v1/logs/audits'))).body.differences).toEqual([])
     expect((await client.admin('GET', '/admin/v1/audit-log?action=shard.restored')).body.entries[0]).toMatchObject({ actor: 'offline', subject: '2' })
+  }, 240_000)
+
+  test('P1 P2: a backup from before the logs got new names is read on from where it ends, not from where the new names begin', async () => {
+    await world.billing.stop()
+    await world.cluster.backUp(2)
+    await world.restart()
+    await send('later', 400)
+    const [before, stored] = [await usage(), await eventsPerServer(world.cluster.urls)]
+    await world.billing.stop()
+    // A move that is undone has changed nothing but the names of the logs.
+    const interrupted = movePartition(world.environment, { partition: 0, to: 2 }, () => {
+      throw new Error('interrupted')
+    })
+    await expect(interrupted).rejects.toThrow('interrupted')
+    expect(await movePartition(world.environment, { partition: 0, to: 1 }, () => {})).toMatchObject({ status: 'undone' })
+    await world.cluster.restore(2)
+    await admitShard(world.environment, 2)
+    await world.restart()
+    await world.billing.untilComplete()
+    expect([await usage(), await eventsPerServer(world.cluster.urls)]).toEqual([before, stored])
+    expect((await world.billing.settled(() => world.billing.client.admin('POST', '/admin/v1/logs/audits'))).body.differences).toEqual([])
   }, 240_000)
 
   test('P3: a month is rebuilt on all shards, while no process counts', async () => {
