@@ -84,7 +84,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     ],
     sql: [
       ...['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts', 'pinned-places.ts'],
-      ...['change-shard-map.ts', 'coordinating-database.ts', 'open-shards.ts', 'prepare-shards.ts', 'shard-map.ts', 'shards.ts'],
+      ...['change-shard-map.ts', 'coordinating-database.ts', 'open-shards.ts', 'pin-shards.ts', 'prepare-shards.ts', 'shard-map.ts', 'shards.ts'],
     ],
   },
   cli: {
