@@ -60,6 +60,9 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
     await expect(startTestService(longerList)).rejects.toThrow(/distributed over 2 servers, and CLICKHOUSE_URLS lists 3.*"meterline shard add"/)
     expect(() => addShard({ ...list, CLICKHOUSE_URLS: '' })).toThrow(/lists no shards/)
     await expect(addShard(list)).rejects.toThrow(/distributed over 2 servers, and CLICKHOUSE_URLS lists 2. To add a server, write it at the end/)
+    // The first call makes the tables of the new server, which a cluster that lists it needs. It may have been a wrong server.
+    await expect(addShard({ ...longerList, CLICKHOUSE_CLUSTER: 'first_2' })).rejects.toThrow(/does not have the server at place 3 of 3 in CLICKHOUSE_URLS/)
+    await onServer(3, ({ control }) => control.command('TRUNCATE TABLE shards_v1'))
     expect(await addShard(longerList)).toEqual({ shard: 3 })
     await expect(addShard(longerList)).rejects.toThrow(/distributed over 3 servers, and CLICKHOUSE_URLS lists 3. To add a server/)
     await expect(startTestService(list)).rejects.toThrow(/distributed over 3 servers, and CLICKHOUSE_URLS lists 2/)
