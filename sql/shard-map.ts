@@ -71,14 +71,13 @@ export async function requireMapInForce(clickhouse: ClickHouse): Promise<void> {
   const first = clickhouse.shards?.[0]
   if (first === undefined) return
   await requireNoMove(first.control)
-  const inForce = await readShardMap(first.control)
-  // A list that got longer moves nothing.
-  if (inForce === undefined || slotsAreEqual(inForce.slots, clickhouse.slots ?? [])) return
-  throw new StoreError('fault', 'Partitions were moved to another shard since this process was started. Start it again.')
+  requireSameMap(clickhouse, await readShardMap(first.control))
 }
 
-function slotsAreEqual(one: readonly number[], other: readonly number[]): boolean {
-  return one.join() === other.join()
+/** Checks that the store was opened with the map in force. A list that got longer moves nothing. Throws StoreError. */
+export function requireSameMap({ slots }: ClickHouse, inForce: ShardMap | undefined): void {
+  if (inForce === undefined || inForce.slots.join() === slots?.join()) return
+  throw new StoreError('fault', 'Partitions were moved to another shard since this process was started. Start it again.')
 }
 
 /** The number of the last move that concerns a shard, as a server knows it; 0 without one. Throws StoreError. */

@@ -10,8 +10,8 @@ import {
 } from '../../sql/coordinating-database.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { type Move, readMove, readMoveOfShard, readShardMap, type ShardMap } from '../../sql/shard-map.ts'
-import { firstShardOf, shardsOf, slotsOf } from '../../sql/shards.ts'
+import { type Move, readMove, readMoveOfShard, readShardMap, requireSameMap, type ShardMap } from '../../sql/shard-map.ts'
+import { firstShardOf, shardsOf } from '../../sql/shards.ts'
 import { insertIncarnation, readIncarnations } from '../kafka/incarnation.ts'
 import { retireAllLogs } from '../kafka/reset-logs.ts'
 import { findLiveReader, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
@@ -44,7 +44,7 @@ export interface MoveOptions {
   readonly of: Omit<CoordinatingDatabase, 'slots'>
   /** Is called before the first change. */
   readonly note: () => Promise<void>
-  /** Is called after each step. */
+  /** Is called after each step, with what was done. */
   readonly progress: (step: string) => void
 }
 
@@ -58,8 +58,8 @@ export type MoveOutcome = { readonly status: 'moved' | 'undone' | 'there already
  *    from here on no process starts, and none acquires the lease of a log.
  * 2. Retire all logs. No owner of before can write any more, also one that was only asleep, and the rollup has what raw has.
  * 3. Copy the rows into tables beside those of the other shard, and compare the copies with what they are copies of.
- * 4. Store that the move is switching, on both shards too: from here on it can only be ended. Take away the tables in which the shards are read together, because
- *    rows are on both shards for a while: a process that still runs gets an error, and not a sum that is too large.
+ * 4. Store that the move is switching, on both shards too: from here on it can only be ended. Take away the tables in which the shards are read
+ *    together, because rows are on both shards for a while: a process that still runs gets an error, and not a sum that is too large.
  * 5. For each month of each table: attach the copy on the other shard, compare it with the original, delete the original. Then drop the copies.
  * 6. Begin new incarnations of the logs, and store the new map. This is the commit.
  * Each step can be repeated after a crash: copies that differ are made again, and what is attached is compared before anything is deleted. A
@@ -74,6 +74,7 @@ export async function moveSlot(clickhouse: ClickHouse, wanted: SlotToMove, optio
   const lease = await acquireShardsLease(clickhouse)
   const [begun, inForce] = [await readMove(control), await readShardMap(control)]
   if (inForce === undefined) throw new Error('The first server was not pinned.')
+  requireSameMap(clickhouse, inForce)
   if (begun !== undefined) {
     if (begun.slot !== wanted.partition || (begun.to !== wanted.to && begun.from !== wanted.to)) return rejected(otherMove(begun))
     const moving = new Moving(clickhouse, begun, lease, options)
@@ -100,7 +101,7 @@ function otherMove({ slot, from, to, step }: Move): string {
 }
 
 /** The move, or why it cannot be. Each partition is a slot of its own afterwards. */
-async function plan(clickhouse: ClickHouse, { partition, to }: SlotToMove, { number, shards }: ShardMap): Promise<Move | string> {
+async function plan(clickhouse: ClickHouse, { partition, to }: SlotToMove, { number, shards, slots: before }: ShardMap): Promise<Move | string> {
   if (to > shards) return `There is no shard ${to}: CLICKHOUSE_URLS lists ${shards}. The first is 1.`
   const [rebuild] = await clickhouse.control.query(monthInRebuild, {})
   if (rebuild !== undefined)
@@ -114,7 +115,6 @@ async function plan(clickhouse: ClickHouse, { partition, to }: SlotToMove, { num
   const other = incarnations.find((each) => each.partitions % partitions !== 0)
   if (other !== undefined)
     return `The topic ${other.topic} was read too, and has ${other.partitions} partitions. Its number must be a multiple of ${partitions}, because a project is on the shard of its partition.`
-  const before = slotsOf(clickhouse)
   const slots = Array.from({ length: partitions }, (_, slot) => before[slot % before.length] ?? 0)
   const from = slots[partition] ?? 0
   return { number: number + 1, shards, slots: slots.with(partition, to), step: 'copying', slot: partition, from, to }

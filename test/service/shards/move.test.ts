@@ -7,6 +7,7 @@ import { findLogsInForce } from '../../../ingest/kafka/incarnation.ts'
 import { findCorrectedDays } from '../../../ingest/log/corrected-days.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import { OwnedLog } from '../../../ingest/log/owned-log.ts'
+import { moveSlot } from '../../../ingest/repair/move-slot.ts'
 import { addShard, listShards, movePartition } from '../../../service/change-shards.ts'
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
 import { acquireLease } from '../../../sql/lease.ts'
@@ -140,9 +141,14 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
     expect(await killedAtNewStep([], 0)).toBe('the logs are ended')
     expect(await move(0, 1)).toMatchObject({ status: 'undone' })
     expect(await move(0, 1)).toMatchObject({ status: 'there already' })
+    const stale = await openShards({ urls: world.cluster.urls })
     expect(await overtaken(1, 2)).toMatchObject({ status: 'moved', shard: 2 })
     // From the first server, which also coordinates, and back to it.
     expect([await move(0, 3), await move(0, 1)]).toMatchObject([{ status: 'moved' }, { status: 'moved' }])
+    // A command that opened the store before another one ended would plan with its map.
+    const options = { of: { database: 'meterline', cluster: 'meterline' }, note: async () => {}, progress: () => {} }
+    await expect(moveSlot(stale, { partition: 2, to: 3 }, options)).rejects.toThrow(/Partitions were moved to another shard since/)
+    await stale.close()
     await restart()
     expect(await usage()).toEqual(before)
     expect((await perServer())[2]).toBe(0)
