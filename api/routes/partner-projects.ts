@@ -140,7 +140,9 @@ function documentedMetric(summaryName: string): MeasuredMetric {
 }
 
 async function projectsAnswer(reads: LimitedReads, partnerId: string, ids: readonly string[], period: Period) {
-  const [known, usages] = await Promise.all([readListedProjects(reads, partnerId, ids), readUsageOfProjects(reads, ids, period)])
+  // One after the other: a partner that lists twice at the same time must leave a read session to others.
+  const known = await readListedProjects(reads, partnerId, ids)
+  const usages = await readUsageOfProjects(reads, ids, period)
   return ids.map((id) => {
     const [project, usage] = [known.get(id), usages.get(id)]
     if (project === undefined || usage === undefined) throw new Error(`The project ${id} was listed but cannot be read.`)
