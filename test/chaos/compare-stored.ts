@@ -34,7 +34,15 @@ export async function compareStored({ fold, store, acknowledged, logs }: Compare
     ...compareEvents(fold, await store.rows(RAW_EVENTS), logs),
     ...compareCorrections(fold, await store.rows(CORRECTIONS), logs),
     ...compareTotals('raw', totalsOf(sent), totalsFromRows(await store.rows(RAW_TOTALS))),
-    ...compareTotals('rollup', rollupTotalsOf(sent, effectiveEvents(fold)), totalsFromRows(await store.rows(ROLLUP_TOTALS))),
+    ...compareTotals(
+      'rollup',
+      rollupTotalsOf(
+        sent,
+        effectiveEvents(fold),
+        [...fold.projects.values()].flatMap(({ windows }) => [...windows.values()]),
+      ),
+      totalsFromRows(await store.rows(ROLLUP_TOTALS)),
+    ),
     ...compareStates(sent, await store.rows(STATES)),
     ...(await store.rows(LABELS_THAT_DIFFER)).map((key) => `rollup: ${key.join(' ')} is not the sum of raw and corrections`),
     ...compareRejected(fold, await store.rows(REJECTED_EVENTS), logs),

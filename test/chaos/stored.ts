@@ -1,6 +1,6 @@
 import { billionths } from './billionths.ts'
 import { dayOf } from './day-of.ts'
-import type { CountedEvent } from './folded-project.ts'
+import type { CountedEvent, CountedWindow } from './folded-project.ts'
 
 /** Queries the store with SQL over HTTP, without the product's own client. */
 export class StoreOverHttp {
@@ -82,10 +82,12 @@ export function totalsOf(events: Iterable<CountedEvent>): Totals {
 
 /**
  * What the rollup has: the sums and the number of the events that count, with the peaks and the number of the events as they were sent. An event
- * of a batch adds nothing but itself to the number of events.
+ * of a batch adds nothing but itself to the number of events. The record that closes or reverts a batch has a row of zeros on the first day of
+ * the batch, on which there may be no event.
  */
-export function rollupTotalsOf(sent: readonly CountedEvent[], effective: Iterable<CountedEvent>): Totals {
+export function rollupTotalsOf(sent: readonly CountedEvent[], effective: Iterable<CountedEvent>, windows: Iterable<CountedWindow>): Totals {
   const totals = totalsOf(sent.map((event) => (event.batch === '' ? event : { ...event, quantity: 0n })))
+  for (const { projectId, from, metric } of windows) addTotal(totals, [projectId, from, metric], { sum: 0n, peak: 0n, events: 0, counted: 0 })
   const now = totalsOf(effective)
   for (const [project, days] of totals)
     for (const [day, metrics] of days)
