@@ -8,7 +8,7 @@ import { requireSameList } from '../sql/pin-shards.ts'
 import { readMove, readShardMap, requireMapInForce } from '../sql/shard-map.ts'
 import { firstShardOf, shardsOf, slotsOf } from '../sql/shards.ts'
 import { readConfig } from './config.ts'
-import { coordinatingDatabaseOf, OFFLINE, openStore, workOffline } from './open-store.ts'
+import { OFFLINE, openStore, shardClusterOf, workOffline } from './open-store.ts'
 
 /** The shards with the slots and the events that each has. Processes may run. Throws Error with the reason. */
 export async function listShards(environment: NodeJS.ProcessEnv) {
@@ -77,7 +77,7 @@ export function movePartition(environment: NodeJS.ProcessEnv, { partition, to }:
   const config = readConfig(environment, 'migrate')
   const move = async (clickhouse: ClickHouse) => {
     const note = noteOf(clickhouse, 'shard.moved', String(partition), { to })
-    const outcome = await moveSlot(clickhouse, { partition, to }, { of: coordinatingDatabaseOf(config), note, progress })
+    const outcome = await moveSlot(clickhouse, { partition, to }, { of: shardClusterOf(config), note, progress })
     if (outcome.status === 'rejected') throw new Error(outcome.reason)
     return { partition, shard: to, status: outcome.status }
   }

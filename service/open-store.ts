@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
 import type { Actor } from '../registry/audit-log.ts'
 import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
-import type { CoordinatingDatabase } from '../sql/coordinating-database.ts'
+import type { ShardCluster } from '../sql/coordinating-database.ts'
 import { isUnavailable } from '../sql/errors.ts'
 import { type Migration, migrate } from '../sql/migrate.ts'
 import { databaseOf, openShards } from '../sql/open-shards.ts'
@@ -40,7 +40,7 @@ export async function openStore(config: Config, { logger, waitMsMax = STORE_WAIT
  */
 export async function prepareStore(config: Config, clickhouse: ClickHouse, { logger, to }: Pick<PrepareOptions, 'logger' | 'to'>): Promise<Migration[]> {
   if (clickhouse.shards !== undefined) {
-    const applied = await prepareShards(clickhouse, coordinatingDatabaseOf(config), { logger, to })
+    const applied = await prepareShards(clickhouse, shardClusterOf(config), { logger, to })
     if (to === 'serve') await requireNoneRestored(clickhouse)
     return applied
   }
@@ -50,7 +50,7 @@ export async function prepareStore(config: Config, clickhouse: ClickHouse, { log
 }
 
 /** The database in which a store of several servers is read, and the cluster of its tables. */
-export function coordinatingDatabaseOf(config: Config): Omit<CoordinatingDatabase, 'slots'> {
+export function shardClusterOf(config: Config): ShardCluster {
   return { database: databaseOf(config.CLICKHOUSE_URL ?? ''), cluster: config.CLICKHOUSE_CLUSTER }
 }
 

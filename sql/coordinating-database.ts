@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Lane } from './clickhouse.ts'
 import { ACCESS_DENIED_CODE, classifyStoreError, StoreError } from './errors.ts'
 import { defineQuery } from './query.ts'
+import { PROJECT_HASH_SQL } from './shards.ts'
 
 /**
  * With several shards, what is not an event log's own runs in a second database of the first server: the coordinating database. It holds no
@@ -15,12 +16,9 @@ export function coordinatingDatabaseOf(database: string): string {
   return `${database}_all`
 }
 
-/** The hash of a project, as in metering/project-partition.ts. */
-const PROJECT = 'bitAnd(kafkaMurmurHash(project_id), 2147483647)'
-
 /** The shard of a project, as in sql/shards.ts, counted from 0. */
 function shardOfProject(slots: readonly number[]): string {
-  return `arrayElement([${slots.map((shard) => shard - 1).join(', ')}], ${PROJECT} % ${slots.length} + 1)`
+  return `arrayElement([${slots.map((shard) => shard - 1).join(', ')}], ${PROJECT_HASH_SQL} % ${slots.length} + 1)`
 }
 
 /** The tables of which each shard has the rows of its own logs, and what a condition can name of the shard of a row. */
@@ -79,11 +77,15 @@ export const COORDINATING_SETTINGS: Readonly<Record<string, number>> = {
   parallel_distributed_insert_select: 0,
 }
 
-export interface CoordinatingDatabase {
+/** Where a store of several servers is read. */
+export interface ShardCluster {
   /** The database of the tables, on every shard. */
   readonly database: string
   /** The name of the cluster in `remote_servers` of the first server. */
   readonly cluster: string
+}
+
+export interface CoordinatingDatabase extends ShardCluster {
   /** The shard of each slot, counted from 1. */
   readonly slots: readonly number[]
 }
@@ -119,35 +121,39 @@ export async function makeCoordinatingDatabase(lane: Lane, of: CoordinatingDatab
 }
 
 /** One statement for each table and view of the coordinating database. */
-export function statementsOf({ database, cluster, slots }: CoordinatingDatabase, tables: readonly string[]): string[] {
-  const [own, all] = [quoted(database), quoted(coordinatingDatabaseOf(database))]
-  const keys = { project: `, ${shardOfProject(slots)}`, shard: ', shard - 1' }
+export function statementsOf(of: CoordinatingDatabase, tables: readonly string[]): string[] {
+  const all = quoted(coordinatingDatabaseOf(of.database))
+  const keys = { project: shardOfProject(of.slots), shard: 'shard - 1' }
   const others = tables.filter((table) => !Object.hasOwn(ON_EVERY_SHARD, table) && !ON_ONE_SHARD.includes(table))
   return [
-    ...Object.entries(ON_EVERY_SHARD).map(([table, key]) => {
-      const engine = `Distributed('${cluster}', '${database}', '${table}'${key === undefined ? '' : keys[key]})`
-      return `CREATE OR REPLACE TABLE ${all}.${table} AS ${own}.${table} ENGINE = ${engine}`
-    }),
-    ...others.map((table) => `CREATE OR REPLACE TABLE ${all}.${table} ENGINE = Alias('${database}', '${table}')`),
+    ...Object.entries(ON_EVERY_SHARD).map(([table, key]) => createDistributed(of, { name: table, table, shard: key && keys[key] })),
+    ...others.map((table) => `CREATE OR REPLACE TABLE ${all}.${table} ENGINE = Alias('${of.database}', '${table}')`),
     `CREATE OR REPLACE VIEW ${all}.${USAGE_DAYS.replace('FROM ', `FROM ${all}.`)}`,
   ]
 }
 
-/** Makes a table of the coordinating database that reads and writes a table of the shards, which has the columns of `like`. */
-export function createDistributed(
-  { database, cluster }: Omit<CoordinatingDatabase, 'slots'>,
-  { name, table, like = table }: { readonly name: string; readonly table: string; readonly like?: string },
-): string {
-  const distributed = `${quoted(coordinatingDatabaseOf(database))}.${name}`
-  return `CREATE OR REPLACE TABLE ${distributed} AS ${quoted(database)}.${like} ENGINE = Distributed('${cluster}', '${database}', '${table}')`
+interface DistributedTable {
+  readonly name: string
+  /** Its name on the shards. */
+  readonly table: string
+  /** The table of the first server that has its columns. */
+  readonly like?: string
+  /** The shard of a row, counted from 0, for conditions on it. */
+  readonly shard?: string | undefined
 }
 
-export function dropDistributed({ database }: Pick<CoordinatingDatabase, 'database'>, table: string): string {
+/** Makes a table of the coordinating database that reads and writes a table of the shards. */
+export function createDistributed({ database, cluster }: ShardCluster, { name, table, like = table, shard }: DistributedTable): string {
+  const engine = `Distributed('${cluster}', '${database}', '${table}'${shard === undefined ? '' : `, ${shard}`})`
+  return `CREATE OR REPLACE TABLE ${quoted(coordinatingDatabaseOf(database))}.${name} AS ${quoted(database)}.${like} ENGINE = ${engine}`
+}
+
+export function dropDistributed({ database }: ShardCluster, table: string): string {
   return `DROP TABLE IF EXISTS ${quoted(coordinatingDatabaseOf(database))}.${table}`
 }
 
 /** Removes the tables that have the rows of projects: a query of usage is an error until makeCoordinatingDatabase. Throws StoreError. */
-export async function removeProjectTables(lane: Lane, of: Pick<CoordinatingDatabase, 'database'>): Promise<void> {
+export async function removeProjectTables(lane: Lane, of: ShardCluster): Promise<void> {
   await lane.command(`ALTER DATABASE ${quoted(coordinatingDatabaseOf(of.database))} MODIFY COMMENT ''`)
   for (const [table, key] of Object.entries(ON_EVERY_SHARD)) if (key === 'project') await lane.command(dropDistributed(of, table))
 }

@@ -61,7 +61,8 @@ function nameOf({ shard, shards }: Place): string {
  */
 export async function requireSameList(lane: Lane, { shards, isAdding }: { readonly shards: number; readonly isAdding: boolean }): Promise<void> {
   const [own] = await readPinned(lane)
-  if (own === undefined && isAdding) throw new StoreError('fault', `${NO_SHARDS} Start with the whole list instead: it is pinned at the first start.`)
+  if (own === undefined && isAdding)
+    throw new StoreError('fault', 'This store has no shards yet. Start with the whole list instead: it is pinned at the first start.')
   if (own === undefined) return
   requireSamePlace(own, { shard: 1, shards })
   const pinned = (await readShardMap(lane))?.shards ?? own.shards
@@ -73,8 +74,6 @@ export async function requireSameList(lane: Lane, { shards, isAdding }: { readon
       : `This store is distributed over ${pinned} servers, and CLICKHOUSE_URLS lists ${shards}. The list is pinned, because the shard of each project depends on it: list the same servers in the same order. "meterline shard add" adds one at its end.`,
   )
 }
-
-const NO_SHARDS = 'This store has no shards yet.'
 
 function requireSamePlace(own: Place, place: Place): void {
   if (own.shard !== place.shard)

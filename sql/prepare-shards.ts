@@ -1,6 +1,6 @@
 import type { Logger } from '../metering/logger.ts'
 import type { ClickHouse, Lane } from './clickhouse.ts'
-import { type CoordinatingDatabase, makeCoordinatingDatabase } from './coordinating-database.ts'
+import { makeCoordinatingDatabase, type ShardCluster } from './coordinating-database.ts'
 import { isUnavailable } from './errors.ts'
 import { type MigrateOptions, type Migration, migrate } from './migrate.ts'
 import { pinPlace, requireInCluster, requireSameList } from './pin-shards.ts'
@@ -22,7 +22,7 @@ export interface PrepareOptions extends MigrateOptions {
  * Applies the pending migrations to every shard, checks that the servers are those that were pinned, and makes the coordinating database.
  * Returns the migrations of the first shard. Throws StoreError.
  */
-export async function prepareShards(clickhouse: ClickHouse, of: Omit<CoordinatingDatabase, 'slots'>, { to, ...options }: PrepareOptions): Promise<Migration[]> {
+export async function prepareShards(clickhouse: ClickHouse, of: ShardCluster, { to, ...options }: PrepareOptions): Promise<Migration[]> {
   const first = firstShardOf(clickhouse)
   const { length: shards } = shardsOf(clickhouse)
   // Before the migrations: the copies of a move have the columns of before.
@@ -48,7 +48,7 @@ export async function prepareShards(clickhouse: ClickHouse, of: Omit<Coordinatin
 }
 
 /** With the map in force, also if it changes meanwhile. */
-async function makeTables(first: Lane, of: Omit<CoordinatingDatabase, 'slots'>): Promise<void> {
+async function makeTables(first: Lane, of: ShardCluster): Promise<void> {
   const map = await readShardMap(first)
   if (map === undefined) throw new Error('The first server was not pinned.')
   await makeCoordinatingDatabase(first, { ...of, slots: map.slots })

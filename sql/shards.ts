@@ -29,6 +29,9 @@ export function shardOfLog(clickhouse: ClickHouse, log: string): ClickHouse {
   return shardOfPartition(clickhouse, Number(partition ?? 0))
 }
 
+/** The hash of a project in SQL: the one by which Kafka's Java producer chooses a partition, as metering/project-partition.ts computes it. */
+export const PROJECT_HASH_SQL = 'bitAnd(kafkaMurmurHash(project_id), 2147483647)'
+
 /** Whether the name of a lease is that of a topic's log, in SQL. */
 export const IS_LOG_OF_TOPIC = "match(name, '/[0-9]+/[0-9]+$')"
 

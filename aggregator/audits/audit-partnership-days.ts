@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { DIFFERENCES_MAX, PartnershipDifference } from '../../contract/audits.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { MONTHS_IN_REBUILD } from '../../sql/months-in-rebuild.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { DAY_STATES, MONTHS_IN_REBUILD } from '../usage/day-states.ts'
+import { DAY_STATES } from '../usage/day-states.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { changesOfEvents, peaksOfCorrectedKeys } from './effective-values.ts'
 

@@ -6,6 +6,3 @@
  * be billed without ever being checked. Therefore the auditors share this fragment; but they compute the values of the rows independently.
  */
 export const DAY_STATES = 'SELECT usage_date, changes, kept = changes AS is_materialized FROM usage_days_v1'
-
-/** The months whose rebuild has begun and not ended, as a subquery: meanwhile nothing that was computed from their rollup may be used. */
-export const MONTHS_IN_REBUILD = 'SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended)'

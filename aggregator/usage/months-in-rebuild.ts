@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { MONTHS_IN_REBUILD } from '../../sql/months-in-rebuild.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { MONTHS_IN_REBUILD } from './day-states.ts'
 
 /** The months whose rebuild has begun and not ended. Throws StoreError. */
 export async function readMonthsInRebuild({ work }: ClickHouse): Promise<Month[]> {

@@ -6,10 +6,10 @@ import type { Period } from '../../metering/period.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
+import { MONTHS_IN_REBUILD } from '../../sql/months-in-rebuild.ts'
 import { defineQuery, IN_ONE_THREAD } from '../../sql/query.ts'
 import { readShared } from '../../sql/read-by-key.ts'
 import type { CombinedDays } from './combine-days.ts'
-import { MONTHS_IN_REBUILD } from './day-states.ts'
 
 /** What is asked for: days of a partner, or of one of its projects. */
 export interface UsageScope {
@@ -78,7 +78,7 @@ export class RememberedUsage {
     if (rows === undefined) return undefined
     const numbers = new Map(rows.map(({ what, number }) => [what, number]))
     const ofAllDays = rows.find(({ what }) => what === 'days')?.ofAllDays
-    if (numbers.size !== STATE_NUMBERS || ofAllDays === undefined) throw new StoreError('fault', 'The state of past usage is not complete.')
+    if (numbers.size !== STATE_NUMBERS.length || ofAllDays === undefined) throw new StoreError('fault', 'The state of past usage is not complete.')
     if (numbers.get('rebuilds') !== '0') return undefined
     const state = { days: JSON.stringify([...numbers].sort()), lastActivity: ofAllDays }
     this.#states.set(JSON.stringify(span), state)
@@ -128,7 +128,7 @@ interface Remembered {
 /** Values of a metric on a day; a value takes some 100 bytes. */
 const REMEMBERED_VALUES_MAX = 500_000
 const KNOWN_STATES_MAX = 10_000
-const STATE_NUMBERS = 5
+const STATE_NUMBERS = ['days', 'projects', 'closed months', 'metrics', 'rebuilds'] as const
 
 /** Whether a closed month has something unbilled depends on all its days. The current month is never closed. */
 function spanOfState({ first, last, end }: Period, today: string): { from: string; end: string } {
@@ -148,6 +148,6 @@ const stateOfPastUsage = defineQuery({
         UNION ALL SELECT 'metrics', uniqExact(metric), 0 FROM metrics_v1
         UNION ALL SELECT 'rebuilds', count(), 0 FROM (${MONTHS_IN_REBUILD})`,
   params: z.object({ partnerId: z.string(), from: z.string(), end: z.string() }),
-  row: z.object({ what: z.enum(['days', 'projects', 'closed months', 'metrics', 'rebuilds']), number: z.string(), ofAllDays: z.string() }),
+  row: z.object({ what: z.enum(STATE_NUMBERS), number: z.string(), ofAllDays: z.string() }),
   settings: IN_ONE_THREAD,
 })

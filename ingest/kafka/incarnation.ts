@@ -85,18 +85,19 @@ const newestIncarnation = defineQuery({
   row: z.object({ incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
 })
 
+const IncarnationRow = z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) })
+
 const newestIncarnations = defineQuery({
   name: 'newest_incarnations',
-  sql: `SELECT topic, newest.1 AS incarnation, newest.3 AS partitions, newest.4 AS starts
-        FROM (SELECT topic, max((incarnation, id, partitions, starts)) AS newest FROM topic_incarnations_v1 GROUP BY topic)`,
+  sql: 'SELECT topic, incarnation, partitions, starts FROM topic_incarnations_v1 ORDER BY topic, incarnation DESC, id DESC LIMIT 1 BY topic',
   params: z.object({}),
-  row: z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
+  row: IncarnationRow,
 })
 
 /** Of two with one number, the one that was in force. */
 const allIncarnations = defineQuery({
   name: 'all_incarnations',
-  sql: `SELECT topic, incarnation, partitions, starts FROM topic_incarnations_v1 ORDER BY topic, incarnation DESC, id DESC LIMIT 1 BY topic, incarnation`,
+  sql: 'SELECT topic, incarnation, partitions, starts FROM topic_incarnations_v1 ORDER BY topic, incarnation DESC, id DESC LIMIT 1 BY topic, incarnation',
   params: z.object({}),
-  row: z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
+  row: IncarnationRow,
 })

@@ -43,9 +43,6 @@ export function lowBits(hash: IdentityHash): number {
 export const IDENTITY_HASH_SQL =
   "murmurHash3_32(concat(project_id, '\\x1F', event_id)) * 2097152 + bitShiftRight(murmurHash2_32(concat(project_id, '\\x1F', event_id)), 11)"
 
-/** The hash of a project in SQL: the one by which Kafka's Java producer chooses a partition, as project-partition.ts computes it. */
-export const PROJECT_HASH_SQL = 'bitAnd(kafkaMurmurHash(project_id), 2147483647)'
-
 const LOW_VALUES = 2 ** 21
 const LOW_DROPPED_BITS = 11
 const SEPARATOR = 0x1f

@@ -4,7 +4,8 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { IDENTITY_HASH_SQL, PROJECT_HASH_SQL } from './identity-hash.ts'
+import { PROJECT_HASH_SQL } from '../../sql/shards.ts'
+import { IDENTITY_HASH_SQL } from './identity-hash.ts'
 import { countEventsInDoubt, type LogRange } from './in-doubt-range.ts'
 
 /**

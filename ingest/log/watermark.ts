@@ -64,6 +64,12 @@ export async function findLiveReader(clickhouse: ClickHouse, ownerTimeoutMs: num
   }
 }
 
+/** Why work that needs all processes to be stopped cannot begin; undefined while none counts a topic. Throws StoreError. */
+export async function whyNotStopped(clickhouse: ClickHouse): Promise<string | undefined> {
+  const host = await findLiveReader(clickhouse, OWNER_TIMEOUT_MS)
+  return host && `${host} counts events. Stop every process of this installation, wait ${OWNER_TIMEOUT_MS / 1000} seconds, then run this again.`
+}
+
 const liveReader = defineQuery({
   name: 'live_reader',
   sql: `SELECT newest.host AS host FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v2 WHERE log != 'http' GROUP BY log)

@@ -1,20 +1,15 @@
 import { z } from 'zod'
 import { acquireShardsLease, SHARDS_TAG, type ShardsLease, writeShardMap } from '../../sql/change-shard-map.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import {
-  type CoordinatingDatabase,
-  createDistributed,
-  dropDistributed,
-  makeCoordinatingDatabase,
-  removeProjectTables,
-} from '../../sql/coordinating-database.ts'
+import { createDistributed, dropDistributed, makeCoordinatingDatabase, removeProjectTables, type ShardCluster } from '../../sql/coordinating-database.ts'
 import { StoreError } from '../../sql/errors.ts'
+import { MONTHS_IN_REBUILD } from '../../sql/months-in-rebuild.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Move, readMove, readMoveOfShard, readShardMap, requireSameMap, type ShardMap } from '../../sql/shard-map.ts'
 import { firstShardOf, shardsOf } from '../../sql/shards.ts'
 import { insertIncarnation, readIncarnations } from '../kafka/incarnation.ts'
 import { retireAllLogs } from '../kafka/reset-logs.ts'
-import { findLiveReader, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
+import { whyNotStopped } from '../log/watermark.ts'
 import { readSource } from '../source/source-in-force.ts'
 import {
   copyRows,
@@ -41,7 +36,7 @@ export interface SlotToMove {
 
 export interface MoveOptions {
   /** Where the shards are read together. */
-  readonly of: Omit<CoordinatingDatabase, 'slots'>
+  readonly of: ShardCluster
   /** Is called before the first change. */
   readonly note: () => Promise<void>
   /** Is called after each step, with what was done. */
@@ -68,9 +63,8 @@ export type MoveOutcome = { readonly status: 'moved' | 'undone' | 'there already
 export async function moveSlot(clickhouse: ClickHouse, wanted: SlotToMove, options: MoveOptions): Promise<MoveOutcome> {
   const { control } = firstShardOf(clickhouse)
   if (clickhouse.shards === undefined) return rejected('CLICKHOUSE_URLS lists no shards, so there is nothing to move.')
-  const host = await findLiveReader(clickhouse, OWNER_TIMEOUT_MS)
-  if (host !== undefined)
-    return rejected(`${host} counts events. Stop every process of this installation, wait ${OWNER_TIMEOUT_MS / 1000} seconds, then run this again.`)
+  const running = await whyNotStopped(clickhouse)
+  if (running !== undefined) return rejected(running)
   const lease = await acquireShardsLease(clickhouse)
   const [begun, inForce] = [await readMove(control), await readShardMap(control)]
   if (inForce === undefined) throw new Error('The first server was not pinned.')
@@ -244,7 +238,7 @@ class Moving {
       const reason = `partition ${this.#move.slot} from shard ${this.#move.from} to ${this.#move.to}`
       await insertIncarnation(this.#clickhouse.control, { ...next, reason })
     }
-    this.#progress('the logs begin anew')
+    this.#progress('the logs go on under new names')
     await this.#lease.requireHeld()
     await writeShardMap(this.#first.control, map, 'in force', this.#move)
     await makeCoordinatingDatabase(this.#first.control, { ...this.#of, slots: map.slots })
@@ -269,7 +263,7 @@ const REPORT_IT = 'The originals were not deleted. Run this again; if it fails a
 /** Its rows would be those of before. */
 const monthInRebuild = defineQuery({
   name: 'month_in_rebuild',
-  sql: 'SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended) LIMIT 1',
+  sql: `${MONTHS_IN_REBUILD} LIMIT 1`,
   params: z.object({}),
   row: z.object({ month: z.string() }),
 })

@@ -3,7 +3,7 @@ import { SHARDS_TAG } from '../../sql/change-shard-map.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { PROJECT_HASH_SQL } from '../log/identity-hash.ts'
+import { PROJECT_HASH_SQL } from '../../sql/shards.ts'
 
 /** A table whose rows belong to projects, and so move with their slot. */
 export interface MovedTable {

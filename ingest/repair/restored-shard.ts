@@ -7,7 +7,7 @@ import { type Incarnation, insertIncarnation, logOf, readHistory, readIncarnatio
 import { retireAllLogs } from '../kafka/reset-logs.ts'
 import { readInDoubtRange } from '../log/in-doubt-range.ts'
 import { noteChanges } from '../log/rollup-differences.ts'
-import { findLiveReader, OWNER_TIMEOUT_MS, publishWatermark } from '../log/watermark.ts'
+import { publishWatermark, whyNotStopped } from '../log/watermark.ts'
 
 export type RestoredShardOutcome =
   | { readonly status: 'admitted'; readonly logs: number; readonly days: number }
@@ -31,9 +31,8 @@ export async function admitRestoredShard(clickhouse: ClickHouse, place: number, 
   const shard = shards[place - 1]
   if (clickhouse.shards === undefined || shard === undefined)
     return rejected(`There is no shard ${place}: CLICKHOUSE_URLS lists ${clickhouse.shards === undefined ? 'no shards' : `${shards.length}`}. The first is 1.`)
-  const host = await findLiveReader(clickhouse, OWNER_TIMEOUT_MS)
-  if (host !== undefined)
-    return rejected(`${host} counts events. Stop every process of this installation, wait ${OWNER_TIMEOUT_MS / 1000} seconds, then run this again.`)
+  const running = await whyNotStopped(clickhouse)
+  if (running !== undefined) return rejected(running)
   await note()
   const { control } = shard
   const names = (await control.query(logsOfShard, {})).map(({ name }) => name)

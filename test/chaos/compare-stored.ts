@@ -1,7 +1,7 @@
 import type { Acknowledged } from './acknowledged.ts'
 import { billionths, decimalOf } from './billionths.ts'
 import { compareStates } from './compare-states.ts'
-import { effectiveEvents, type Fold, sentEvents } from './fold.ts'
+import { effectiveEvents, type Fold, sentEvents, windowsOf } from './fold.ts'
 import type { CountedEvent, CountedWindow, StoredCorrection } from './folded-project.ts'
 import {
   CORRECTIONS,
@@ -34,15 +34,7 @@ export async function compareStored({ fold, store, acknowledged, logs }: Compare
     ...compareEvents(fold, await store.rows(RAW_EVENTS), logs),
     ...compareCorrections(fold, await store.rows(CORRECTIONS), logs),
     ...compareTotals('raw', totalsOf(sent), totalsFromRows(await store.rows(RAW_TOTALS))),
-    ...compareTotals(
-      'rollup',
-      rollupTotalsOf(
-        sent,
-        effectiveEvents(fold),
-        [...fold.projects.values()].flatMap(({ windows }) => [...windows.values()]),
-      ),
-      totalsFromRows(await store.rows(ROLLUP_TOTALS)),
-    ),
+    ...compareTotals('rollup', rollupTotalsOf(sent, effectiveEvents(fold), windowsOf(fold)), totalsFromRows(await store.rows(ROLLUP_TOTALS))),
     ...compareStates(sent, await store.rows(STATES)),
     ...(await store.rows(LABELS_THAT_DIFFER)).map((key) => `rollup: ${key.join(' ')} is not the sum of raw and corrections`),
     ...compareRejected(fold, await store.rows(REJECTED_EVENTS), logs),

@@ -1,5 +1,5 @@
 import { Partitioners } from 'kafkajs'
-import { type CountedEvent, FoldedProject } from './folded-project.ts'
+import { type CountedEvent, type CountedWindow, FoldedProject } from './folded-project.ts'
 import { type TopicRecord, validateRecord } from './validate-record.ts'
 
 export interface Fold {
@@ -50,6 +50,11 @@ export function foldTopic(records: readonly TopicRecord[], partitions: number): 
 /** The events that are stored, as they were sent. */
 export function sentEvents({ projects }: Fold): CountedEvent[] {
   return [...projects.values()].flatMap(({ events }) => [...events.values()])
+}
+
+/** The records that closed and reverted batches. */
+export function windowsOf({ projects }: Fold): CountedWindow[] {
+  return [...projects.values()].flatMap(({ windows }) => [...windows.values()])
 }
 
 /** The events that count, with the quantity that counts. */

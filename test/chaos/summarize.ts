@@ -1,6 +1,6 @@
 import type { AnswerChecks } from './check-answers.ts'
 import type { MonthClosings } from './close-months.ts'
-import { type Fold, sentEvents } from './fold.ts'
+import { type Fold, sentEvents, windowsOf } from './fold.ts'
 import type { Action } from './plan.ts'
 import type { Stage } from './run-plan.ts'
 import type { SampledMetrics } from './sampled-metrics.ts'
@@ -24,7 +24,7 @@ export async function summarize({ stage, secondSources, store, fold, metrics, ch
   const { acknowledged } = load
   const acquisitions = await store.rows("SELECT sum(acquisitions) FROM leases_v1 WHERE name LIKE '%/chaos-%'")
   const records = [...fold.projects.values()]
-  const windows = records.flatMap((project) => [...project.windows.values()])
+  const windows = windowsOf(fold)
   const changes = windows.reduce((sum, window) => sum + window.changes.length, 0)
   const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])
   const pairs = (counts: ReadonlyMap<string, number>) => [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'

@@ -18,7 +18,7 @@ import { HAS_KAFKA } from '../../support/engines/kafka-broker.ts'
 import { spawnMeterline } from '../../support/engines/service-process.ts'
 import { ShardedBilling } from '../../support/worlds/sharded-billing.ts'
 import { startTestService } from '../../support/worlds/test-service.ts'
-import { eventsOf, eventsPerServer, PROJECTS } from '../../support/worlds/two-stores.ts'
+import { eventsPerServer, PROJECTS } from '../../support/worlds/two-stores.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -32,16 +32,8 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
   }, 240_000)
   afterAll(() => world?.stop())
 
-  const send = async (name: string, from: number) => {
-    expect((await world.billing.settled(() => world.billing.client.send(eventsOf(name, from, 120)))).status).toBe(202)
-    await world.billing.untilComplete()
-  }
-  /** All usage, without what differs from call to call. */
-  const usage = () => {
-    const { client, partner, text } = world.billing
-    const ofPartner = text(() => client.partner(partner, 'GET', '/usage?start_date=2026-01-01&end_date=2026-02-28&include=daily'))
-    return Promise.all([ofPartner, ...PROJECTS.map((project) => text(() => client.projectUsage(partner, project, '2026-01-01', '2026-02-28')))])
-  }
+  const send = async (name: string, from: number) => expect(await world.send(name, from)).toBe(202)
+  const usage = () => world.usage()
   const perServer = () => eventsPerServer(world.cluster.urls)
   const nothingDiffers = async () => {
     const { client, settled } = world.billing
@@ -87,7 +79,7 @@ describe.skipIf(!HAS_KAFKA)('a store of two shards that gets a third one', () =>
     const steps: string[] = []
     for (let step = await killedAtNewStep(steps); step !== undefined; step = await killedAtNewStep(steps)) {
       steps.push(step)
-      if (/logs are ended|copies are equal|begin anew/.test(step))
+      if (/logs are ended|copies are equal|new names/.test(step))
         await expect(startTestService(longerList)).rejects.toThrow(/has begun and not ended. Run "meterline shard move 1 --to 3"/)
       if (/logs are ended/.test(step)) await expect(move(2, 3)).rejects.toThrow(/End it first: meterline shard move 1 --to 3. Or undo it/)
       if (/copies are equal/.test(step)) {

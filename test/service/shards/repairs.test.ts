@@ -13,7 +13,7 @@ import { HAS_KAFKA } from '../../support/engines/kafka-broker.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { ShardedBilling } from '../../support/worlds/sharded-billing.ts'
 import { startTestService } from '../../support/worlds/test-service.ts'
-import { eventsOf, eventsPerServer, PROJECTS } from '../../support/worlds/two-stores.ts'
+import { eventsPerServer } from '../../support/worlds/two-stores.ts'
 
 describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
   let world: ShardedBilling
@@ -22,16 +22,8 @@ describe.skipIf(!HAS_KAFKA)('repairs of a store of two shards', () => {
   }, 240_000)
   afterAll(() => world?.stop())
 
-  const send = async (name: string, from: number) => {
-    expect((await world.billing.settled(() => world.billing.client.send(eventsOf(name, from, 120)))).status).toBe(202)
-    await world.billing.untilComplete()
-  }
-  /** All usage, without what differs from call to call. */
-  const usage = () => {
-    const { client, partner, text } = world.billing
-    const ofPartner = text(() => client.partner(partner, 'GET', '/usage?start_date=2026-01-01&end_date=2026-02-28&include=daily'))
-    return Promise.all([ofPartner, ...PROJECTS.map((project) => text(() => client.projectUsage(partner, project, '2026-01-01', '2026-02-28')))])
-  }
+  const send = async (name: string, from: number) => expect(await world.send(name, from)).toBe(202)
+  const usage = () => world.usage()
 
   test('P1 P2 P3: a shard that is restored from an older backup counts its events since then again, each once, and nothing that others have seen of it counts meanwhile', async () => {
     await send('before', 0)

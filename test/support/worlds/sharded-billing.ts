@@ -1,7 +1,7 @@
 import { type ClickHouseCluster, startClickHouseCluster } from '../engines/clickhouse-cluster.ts'
 import { kafkaForTests, type TestKafka } from '../engines/kafka-broker.ts'
 import { startTestService } from './test-service.ts'
-import { type Billing, OF_OPERATORS, startBilling, untilComplete } from './two-stores.ts'
+import { type Billing, eventsOf, OF_OPERATORS, PROJECTS, startBilling, untilComplete } from './two-stores.ts'
 
 /** A service that counts a topic into two shards, with its broker and its servers. */
 export class ShardedBilling {
@@ -34,6 +34,20 @@ export class ShardedBilling {
     const { client: before, partner } = this.billing
     const client = Object.assign(again.client, { ingestKey: before.ingestKey })
     this.billing = { ...this.billing, ...again, client, untilComplete: () => untilComplete(client, partner) }
+  }
+
+  /** Sends 120 events, waits until they are counted, and returns the status of the request. */
+  async send(name: string, from: number): Promise<number> {
+    const { status } = await this.billing.settled(() => this.billing.client.send(eventsOf(name, from, 120)))
+    await this.billing.untilComplete()
+    return status
+  }
+
+  /** All usage of both months, without what differs from call to call. */
+  usage(): Promise<string[]> {
+    const { client, partner, text } = this.billing
+    const ofPartner = text(() => client.partner(partner, 'GET', '/usage?start_date=2026-01-01&end_date=2026-02-28&include=daily'))
+    return Promise.all([ofPartner, ...PROJECTS.map((project) => text(() => client.projectUsage(partner, project, '2026-01-01', '2026-02-28')))])
   }
 
   async stop(): Promise<void> {
