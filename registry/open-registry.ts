@@ -7,6 +7,7 @@ import { loadPepper } from './keys/pepper.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import { ProjectOwners } from './projects/project-owners.ts'
 import { ProjectSenders } from './projects/project-senders.ts'
+import { RememberedProjects } from './projects/remembered-projects.ts'
 import type { Registry } from './registry.ts'
 
 export interface RegistryOptions {
@@ -36,5 +37,6 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     lastUsed: new LastUsed(clickhouse),
     projectOwners: new ProjectOwners(clickhouse),
     projectSenders: new ProjectSenders(clickhouse),
+    rememberedProjects: new RememberedProjects({ clickhouse }),
   }
 }

@@ -8,6 +8,7 @@ import type { CachedSigningKeys } from './keys/cached-signing-keys.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import type { ProjectOwners } from './projects/project-owners.ts'
 import type { ProjectSenders } from './projects/project-senders.ts'
+import type { RememberedProjects } from './projects/remembered-projects.ts'
 
 /**
  * Partners, accounts, projects, credentials, secrets and keys. Opened once where a process starts (open-registry.ts) and
@@ -26,6 +27,7 @@ export interface Registry {
   readonly lastUsed: LastUsed
   readonly projectOwners: ProjectOwners
   readonly projectSenders: ProjectSenders
+  readonly rememberedProjects: RememberedProjects
   /** Template of a project's host: {slug} and {region} are filled in. */
   readonly projectHost: string
   /** Whether changes of projects are handed over to the platform, and done only when it has acknowledged them. */

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { classifyStoreError, StoreError } from './errors.ts'
 import { type Query, renderQuery, type Statement, secondsMaxOf } from './query.ts'
 import type { InsertRows, Session, Settings, StreamFormat } from './session.ts'
+import { Writes } from './writes.ts'
 
 /** The ClickHouse to open: the engine inside this process, or a server. The SQL is the same for both. */
 export type ClickHouseTarget = { engine: 'embedded'; directory: string } | { engine: 'server'; url: string }
@@ -23,6 +24,8 @@ export interface ClickHouse {
   readonly shards?: readonly ClickHouse[]
   /** With `shards`: the place of the server of each slot, counted from 1. */
   readonly slots?: readonly number[]
+  /** Of the embedded engine: tells a reader whether anything was written since it read. Other processes may write to a server as well. */
+  readonly writes?: Writes
   /** Opens another lane, for example for one more log. `close` closes it with the others. Throws StoreError. */
   openLane(): Promise<Lane>
   close(): Promise<void>
@@ -90,8 +93,9 @@ const INSERT_SETTINGS: Settings = {
 
 export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHouse> {
   const opened: Session[] = []
+  const writes = new Writes()
   const open = async () => {
-    const session = await openSession(target)
+    const session = await openSession(target, writes)
     opened.push(session)
     return session
   }
@@ -108,6 +112,7 @@ export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHou
       control: laneOf(await open()),
       reads: leastBusy(reads),
       work: laneOf(await open()),
+      ...(target.engine === 'embedded' && { writes }),
       openLane: async () => laneOf(await classified(open())),
       close,
     }
@@ -118,12 +123,12 @@ export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHou
 }
 
 /** Imports the engine only when it is used: who has a ClickHouse server, or only calls a service, need not install its 700 MB. */
-async function openSession(target: ClickHouseTarget): Promise<Session> {
+async function openSession(target: ClickHouseTarget, writes: Writes): Promise<Session> {
   if (target.engine === 'server') return (await import('./server-session.ts')).openServerSession(target.url)
   const { openEmbeddedSession } = await import('./embedded-session.ts').catch((cause: unknown) => {
     throw isMissingEngine(cause) ? new Error(ENGINE_MISSING) : cause
   })
-  return openEmbeddedSession(target.directory)
+  return openEmbeddedSession(target.directory, writes)
 }
 
 const ENGINE_MISSING =
@@ -166,7 +171,7 @@ function laneOf(session: Session): Lane {
     command: (sql, secondsMax = INSERT_SECONDS_MAX) =>
       statements.tracePromise(
         async () => {
-          await classified(session.run(sql, secondsMax * 1000 + CLIENT_EXTRA_WAIT_MS))
+          await classified(session.command(sql, secondsMax * 1000 + CLIENT_EXTRA_WAIT_MS))
         },
         { operation: 'command' },
       ),

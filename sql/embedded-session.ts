@@ -7,6 +7,7 @@ import { createChdbConnection } from 'chdb/connection'
 import { StoreError } from './errors.ts'
 import { SESSION_SETTINGS } from './query.ts'
 import { assignments, type InsertRows, type Session, type StreamFormat } from './session.ts'
+import { Writes } from './writes.ts'
 
 const DATABASE = 'meterline'
 /** How long a process waits at its end for statements that nobody waits for anymore. */
@@ -17,19 +18,26 @@ type ClientConnection = NonNullable<NonNullable<Parameters<typeof createClient>[
  * Opens a session on the embedded engine in `directory`. A process can use one directory, and a directory can be used by one
  * process. Throws StoreError with a message that names the other process when the directory is in use.
  */
-export async function openEmbeddedSession(directory: string): Promise<Session> {
+export async function openEmbeddedSession(directory: string, writes = new Writes()): Promise<Session> {
   requireUsableDirectory(directory)
   const { connection, client } = await connect(directory)
   const idle: EmbeddedConnection[] = []
-  const run = (sql: string, timeoutMs: number) => within(timeoutMs, clearAfterFailure(client, textOf(client, sql)))
+  const ended = (sql: string) => clearAfterFailure(client, textOf(client, sql))
+  const write = async (sql: string, timeoutMs: number) => {
+    await within(
+      timeoutMs,
+      writes.during(undefined, () => ended(sql)),
+    )
+  }
   return {
-    run,
-    write: async (sql, timeoutMs) => void (await run(sql, timeoutMs)),
+    run: (sql, timeoutMs) => within(timeoutMs, ended(sql)),
+    write,
+    command: write,
     insert: async (rows: InsertRows, timeoutMs) => {
       // rawInsert passes the bytes on without a copy through a string, which client.insert would make.
       const { table, columns, settings, text } = rows
-      const sent = connection.chdb.rawInsert({ table, columns: [...columns], settings, values: text, format: 'TabSeparated' })
-      await within(timeoutMs, sent)
+      const insert = () => connection.chdb.rawInsert({ table, columns: [...columns], settings, values: text, format: 'TabSeparated' })
+      await within(timeoutMs, writes.during(table, insert))
     },
     // Each stream has its own connection, because another statement on the same one would cut the stream off.
     stream: async function* (sql, format) {

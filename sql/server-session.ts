@@ -41,6 +41,7 @@ export async function openServerSession(url: string): Promise<Session> {
   return {
     run: (query, timeoutMs) => answer({ query }, timeoutMs),
     write: (query, timeoutMs) => once({ query }, timeoutMs),
+    command: async (query, timeoutMs) => void (await answer({ query }, timeoutMs)),
     insert: ({ table, columns, settings, text }: InsertRows, timeoutMs) => {
       const query = `INSERT INTO ${table} (${columns.join(', ')})${settingsClause(settings)} FORMAT TabSeparated`
       return once({ query, values: Readable.from([text]) }, timeoutMs)

@@ -3,10 +3,12 @@
  * and several sessions run in parallel. Every promise rejects with the vendor's error; sql/clickhouse.ts classifies it.
  */
 export interface Session {
-  /** Runs a statement and returns its whole result as text. */
+  /** Runs a query and returns its whole result as text. */
   run(sql: string, timeoutMs: number): Promise<string>
   /** Runs a statement that writes rows computed by ClickHouse. It runs once; after an error it is unknown whether they are stored. */
   write(sql: string, timeoutMs: number): Promise<void>
+  /** Runs a statement that returns nothing and may be run twice, such as DDL or KILL. */
+  command(sql: string, timeoutMs: number): Promise<void>
   /** Sends rows once, as TabSeparated text. After an error it is unknown whether they are stored. */
   insert(rows: InsertRows, timeoutMs: number): Promise<void>
   /** Runs a query and yields its result in `format`, in chunks; a chunk may end inside a line. */

@@ -18,25 +18,33 @@ export interface ProjectUsage extends CombinedDays {
 /** A project's usage over a period. Throws StoreError when it cannot be read; there is no default. */
 export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period, known?: Completeness): Promise<ProjectUsage> {
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
-  const [days, lastActivityMs] = await Promise.all([readProjectDays(clickhouse, projectId, period), readLastActivity(clickhouse, projectId)])
+  const { days, lastActivityMs } = await readDaysAndActivity(clickhouse, projectId, period)
   return { asOfMs, lastActivityMs, ...days }
 }
 
-/** The days of a project, and their totals. Throws StoreError. */
-export async function readProjectDays({ reads }: Pick<ClickHouse, 'reads'>, projectId: string, { first: from, end }: Period): Promise<CombinedDays> {
-  const rows = await readPlainFirst(reads, projectUsagePerDay, { key: projectId, from, end })
-  // Of the kinds `last` and `unique` a source has the value of a day as the peak, and what the day adds as the total (effective-usage.ts).
-  return combineDays(
-    rows.map(({ day, metric, kind, unit, peak, total }) => ({
-      day,
-      metric,
-      kind,
-      unit,
-      value: kind === 'peak' || isKindOfStates(kind) ? peak : total,
-      added: total,
-    })),
-  )
+export interface DaysAndActivity {
+  /** The days of the period, and their totals. */
+  readonly days: CombinedDays
+  readonly lastActivityMs: ProjectUsage['lastActivityMs']
 }
+
+/** Reads both in one statement, unless the project has had no activity since the period began. Throws StoreError. */
+export async function readDaysAndActivity(clickhouse: Pick<ClickHouse, 'reads'>, projectId: string, { first: from, end }: Period): Promise<DaysAndActivity> {
+  const rows = await readPlainFirst(clickhouse.reads, projectUsagePerDay, { key: projectId, from, end })
+  // Of the kinds `last` and `unique` a source has the value of a day as the peak, and what the day adds as the total (effective-usage.ts).
+  const ofPeriod = rows.flatMap(({ day, metric, kind, unit, peak, total }) =>
+    day < end ? [{ day, metric, kind, unit, value: kind === 'peak' || isKindOfStates(kind) ? peak : total, added: total }] : [],
+  )
+  return { days: combineDays(ofPeriod), lastActivityMs: latest(rows) ?? (await readLastActivity(clickhouse, projectId)) }
+}
+
+/** Undefined where the rows do not say it. */
+function latest(rows: readonly { readonly lastMs: string }[]): number | undefined {
+  if (rows.length === 0 || rows.some(({ lastMs }) => lastMs === UNKNOWN)) return undefined
+  return Math.max(...rows.map(({ lastMs }) => Number(lastMs)))
+}
+
+const UNKNOWN = ''
 
 /** The latest timestamp of all events ever counted for the project, voided ones too, in ms since 1970; null without any. Throws StoreError. */
 export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, projectId: string): Promise<number | null> {
@@ -44,17 +52,21 @@ export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, pro
   return activity?.lastMs ?? null
 }
 
-const projectUsagePerDay = perSource((from, source) =>
-  defineQuery({
+/** The plain query reads all days since the period began, for the last activity. Those after the period are one row for each metric, of its end. */
+const projectUsagePerDay = perSource((from, source) => {
+  const isPlain = source === 'plain'
+  return defineQuery({
     name: 'project_usage_per_day',
-    sql: `SELECT project_id AS key, usage_date AS day, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
-        FROM ${from('project_id IN {keys: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
-        GROUP BY project_id, usage_date, metric ${havingCounted(source)}
-        ORDER BY project_id, usage_date, metric`,
+    sql: `SELECT project_id AS key, ${isPlain ? 'least(usage_date, {end: Date})' : 'usage_date'} AS day, metric, max(peak) AS peak, sum(total) AS total,
+          ${isPlain ? 'sumIf(corrections, usage_date < {end: Date})' : 'sum(corrections)'} AS corrections,
+          ${isPlain ? 'toString(toUnixTimestamp64Milli(max(last_event_at)))' : `'${UNKNOWN}'`} AS lastMs
+        FROM ${from(`project_id IN {keys: Array(String)} AND usage_date >= {from: Date}${isPlain ? '' : ' AND usage_date < {end: Date}'}`)}
+        GROUP BY project_id, day, metric ${havingCounted(source)}
+        ORDER BY project_id, day, metric`,
     params: z.object({ ...Keys, from: z.string(), end: z.string() }),
-    row: MetricTotals.extend({ key: z.string(), day: z.string(), corrections: z.coerce.number() }),
-  }),
-)
+    row: MetricTotals.extend({ key: z.string(), day: z.string(), corrections: z.coerce.number(), lastMs: z.string() }),
+  })
+})
 
 const projectLastActivity = defineQuery({
   name: 'project_last_activity',

@@ -20,56 +20,81 @@ export interface UsageScope {
 }
 
 /**
- * Usage of past days that was computed before. It is used again only while nothing has changed that it depends on, which one small statement
- * finds out for all callers of a partner that wait. The order is the guarantee:
+ * Usage that was computed before. It is used again only while nothing has changed that it depends on. On the embedded engine that is so while
+ * nothing at all was written (sql/writes.ts), and costs no statement. Otherwise one small statement finds it out for all callers of a partner
+ * that wait. The order is the guarantee:
  * 1. Read the state: how often something of the days was stored, the partner's projects, its closed months, rebuilds, and the metrics.
  * 2. Compute the usage. It includes at least what the state stands for.
  * A later caller reads the state again, after it called. If it is the same, nothing was stored since.
- * What changes all the time, such as the current day, is not remembered: its callers would wait for the state and compute then.
+ * For what changes all the time, such as the current day, no state is read: its callers would wait for it and compute then.
  */
 export class RememberedUsage {
-  readonly #clickhouse: Pick<ClickHouse, 'reads'>
+  readonly #clickhouse: Pick<ClickHouse, 'reads' | 'writes'>
   readonly #now: () => number
   readonly #remembered = new LRUCache<string, Remembered>({ maxSize: REMEMBERED_VALUES_MAX })
   /** The state of a partner's days as it was read last. */
   readonly #states = new LRUCache<string, State>({ max: KNOWN_STATES_MAX })
 
-  constructor(clickhouse: Pick<ClickHouse, 'reads'>, now: () => number) {
+  constructor(clickhouse: Pick<ClickHouse, 'reads' | 'writes'>, now: () => number) {
     this.#clickhouse = clickhouse
     this.#now = now
   }
 
   /** For one caller, who reads the state once for all parts of the usage. */
   of({ partnerId, projectId, period }: UsageScope): UsageOfCaller {
-    const today = dayOf(this.#now())
-    if (period.last >= today) return { readDays: (compute) => compute(), readLastActivity: (compute) => compute() }
-    const span = { partnerId, ...spanOfState(period, today) }
+    const state = this.#stateFor(partnerId, period)
     const scope = JSON.stringify([partnerId, projectId, period.first, period.last])
-    let reading: Promise<State | undefined> | undefined
-    const state = { before: this.#states.get(JSON.stringify(span)), read: () => (reading ??= this.#readState(span)) }
     return {
       readDays: (compute) => this.#read('days', scope, state, compute, sizeOfDays),
-      readLastActivity: (compute) => this.#read('lastActivity', scope, state, compute, () => 1),
+      readLastActivity: (compute) => this.#read('lastActivity', JSON.stringify([projectId]), state, compute, () => 1),
     }
   }
 
-  async #read<T>(what: keyof State, scope: string, state: StateOfCaller, compute: () => Promise<T>, sizeOf: (value: T) => number | undefined): Promise<T> {
+  /** The last activity of a project for callers that ask for no days. Throws what `compute` throws. */
+  readLastActivity(projectId: string, compute: () => Promise<number | null>): Promise<number | null> {
+    return this.#read('lastActivity', JSON.stringify([projectId]), undefined, compute, () => 1)
+  }
+
+  #stateFor(partnerId: string, period: Period): StateOfCaller | undefined {
+    const today = dayOf(this.#now())
+    if (period.last >= today) return undefined
+    const span = { partnerId, ...spanOfState(period, today) }
+    let reading: Promise<State | undefined> | undefined
+    return { before: this.#states.get(JSON.stringify(span)), read: () => (reading ??= this.#readState(span)) }
+  }
+
+  async #read<T>(
+    what: keyof State,
+    scope: string,
+    state: StateOfCaller | undefined,
+    compute: () => Promise<T>,
+    sizeOf: (value: T) => number | undefined,
+  ): Promise<T> {
     const key = `${what} ${scope}`
+    const written = this.#written()
+    const known = this.#remembered.get(key)
+    if (known !== undefined && written !== undefined && written === known.written) return known.value as T
     const remember = (under: string | undefined, value: T): T => {
       const size = sizeOf(value)
-      if (under === undefined || size === undefined) this.#remembered.delete(key)
-      else this.#remembered.set(key, { state: under, value }, { size })
+      const isUnwritten = written !== undefined && written === this.#written()
+      if (size === undefined || (under === undefined && !isUnwritten)) this.#remembered.delete(key)
+      else this.#remembered.set(key, { state: under, written: isUnwritten ? written : undefined, value }, { size })
       return value
     }
-    const known = this.#remembered.get(key)
-    if (known !== undefined) {
+    if (known?.state !== undefined && state !== undefined) {
       const now = (await state.read())?.[what]
-      return now === known.state ? (known.value as T) : remember(now, await compute())
+      return remember(now, now === known.state ? (known.value as T) : await compute())
     }
     // Beside the computation, so that nobody waits for it: what was computed is remembered if nothing has changed since the time before.
-    const [value, after] = await Promise.all([compute(), state.read()])
-    const before = state.before?.[what]
-    return before === after?.[what] ? remember(before, value) : value
+    const [value, after] = await Promise.all([compute(), state?.read()])
+    const before = state?.before?.[what]
+    return remember(before === after?.[what] ? before : undefined, value)
+  }
+
+  /** Equal while nothing is written on the same day, which decides what is a past month. Undefined where only the state can tell. */
+  #written(): string | undefined {
+    const state = this.#clickhouse.writes?.state()
+    return state === undefined ? undefined : `${dayOf(this.#now())} ${state}`
   }
 
   /** Undefined while a month is in rebuild, and while a shard is down, which the usage may not need. */
@@ -121,7 +146,9 @@ interface State {
 }
 
 interface Remembered {
-  readonly state: string
+  /** What it was computed under: the state, the writes, or both. */
+  readonly state: string | undefined
+  readonly written: string | undefined
   readonly value: unknown
 }
 

@@ -1,4 +1,4 @@
-import { findLivingProject, findProject, type Project, type ProjectOfPartner } from '../../registry/projects/project.ts'
+import type { Project, ProjectOfPartner } from '../../registry/projects/project.ts'
 import type { Registry } from '../../registry/registry.ts'
 import { ApiError } from '../errors/errors.ts'
 
@@ -19,8 +19,8 @@ type FindProject = (registry: Registry, of: ProjectOfPartner) => Promise<Project
 
 /** Like requireProjectOf, but a deleted project is not found either. Throws ApiError PROJECT_NOT_FOUND. */
 export async function requireLivingProjectOf(registry: Registry, of: ProjectOfPartner): Promise<Project> {
-  const project = await findLivingProject(registry, of)
-  if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
+  const project = await requireProjectOf(registry, of)
+  if (project.status === 'deleted') throw new ApiError('PROJECT_NOT_FOUND')
   return project
 }
 
@@ -28,8 +28,8 @@ export async function requireLivingProjectOf(registry: Registry, of: ProjectOfPa
  * The partner's project with this id, also if it is deleted. Throws ApiError PROJECT_NOT_FOUND. The error is the same for a
  * project of another partner and for an unknown one, so that no partner learns which projects another one has.
  */
-export async function requireProjectOf(registry: Registry, { partnerId, projectId }: ProjectOfPartner): Promise<Project> {
-  const project = await findProject(registry, projectId)
-  if (project === undefined || project.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
+export async function requireProjectOf({ rememberedProjects }: Registry, of: ProjectOfPartner): Promise<Project> {
+  const project = await rememberedProjects.find(of)
+  if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
   return project
 }

@@ -23,10 +23,12 @@ export function syncEmbeddedProjectRoute(app: FastifyInstance, { registry, provi
   })
 }
 
-export function getProjectMetadata(app: FastifyInstance, { registry, limitedReads }: ApiContext): void {
+export function getProjectMetadata(app: FastifyInstance, { registry, limitedReads, rememberedUsage }: ApiContext): void {
   addRoute(app, GET_PROJECT_METADATA, { access: WHITE_LABEL_PROJECT_READER, noStore: true, sharesStatements: () => true }, async (request) => {
     const of = projectInPath(request)
-    const [project, lastActivityMs] = await withProjectOf(registry, of, requireLivingProjectOf, () => readLastActivity(limitedReads, of.projectId))
+    const [project, lastActivityMs] = await withProjectOf(registry, of, requireLivingProjectOf, () =>
+      rememberedUsage.readLastActivity(of.projectId, () => readLastActivity(limitedReads, of.projectId)),
+    )
     return {
       project: {
         ...connectionOf(project, apiKeyOf(registry, project)),

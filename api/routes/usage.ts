@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import type { CombinedDays } from '../../aggregator/usage/combine-days.ts'
 import { readPartnershipUsageTogether } from '../../aggregator/usage/partnership-usage.ts'
-import { readLastActivity, readProjectDays } from '../../aggregator/usage/project-usage.ts'
+import { type DaysAndActivity, readDaysAndActivity } from '../../aggregator/usage/project-usage.ts'
 import type { RememberedUsage, UsageScope } from '../../aggregator/usage/remembered-usage.ts'
 import { readUsageByLabels } from '../../aggregator/usage/usage-by-labels.ts'
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
@@ -64,7 +64,8 @@ async function partnershipAnswer(context: UsageContext, { id, name }: Partner, q
   const { limitedReads, completeness, rememberedUsage } = context
   const period = requirePeriod(query, context.now())
   const scope = { partnerId: id, period, query }
-  const { asOfMs, usage, groups } = await readParts(context, scope, rememberedUsage.of(scope), () =>
+  const { asOfMs } = await completeness.read()
+  const { usage, groups } = await readParts(context, scope, rememberedUsage.of(scope), () =>
     readPartnershipUsageTogether(limitedReads, id, period, completeness),
   )
   return {
@@ -85,25 +86,29 @@ interface ProjectScope extends UsageScope {
 }
 
 async function readProjectParts(context: UsageContext, scope: ProjectScope) {
-  const { limitedReads, rememberedUsage } = context
-  const { projectId, period } = scope
+  const { limitedReads, rememberedUsage, completeness } = context
+  const { asOfMs } = await completeness.read()
   const remembered = rememberedUsage.of(scope)
+  let reading: Promise<DaysAndActivity> | undefined
+  const read = () => (reading ??= readDaysAndActivity(limitedReads, scope.projectId, scope.period))
   const [parts, lastActivityMs] = await Promise.all([
-    readParts(context, scope, remembered, () => readProjectDays(limitedReads, projectId, period)),
-    remembered.readLastActivity(() => readLastActivity(limitedReads, projectId)),
+    readParts(context, scope, remembered, async () => (await read()).days),
+    remembered.readLastActivity(async () => (await read()).lastActivityMs),
   ])
-  return { ...parts, lastActivityMs }
+  return { asOfMs, ...parts, lastActivityMs }
 }
 
-/** Usage with its billing status, which is read after it. Usage of past days may be remembered; usage by labels is not. */
+/**
+ * Usage with its billing status, which is read after it. The completeness that describes it must be read before. Usage of past days may be
+ * remembered; usage by labels is not.
+ */
 async function readParts(
   context: UsageContext,
   scope: UsageScope & { readonly query: { readonly group_by?: string | undefined } },
   remembered: ReturnType<RememberedUsage['of']>,
   readDays: () => Promise<CombinedDays>,
 ) {
-  const { limitedReads, completeness, now } = context
-  const { asOfMs } = await completeness.read()
+  const { limitedReads, now } = context
   const { partnerId, period, query } = scope
   const groups = groupsOf(context, query, scope)
   const read = async () => {
@@ -112,7 +117,7 @@ async function readParts(
     return { ...days, status }
   }
   const [usage, ofLabels] = await Promise.all([query.group_by === undefined ? remembered.readDays(read) : read(), groups])
-  return { asOfMs, usage, groups: ofLabels }
+  return { usage, groups: ofLabels }
 }
 
 function projectAnswer({ period, query }: ProjectScope, { id, name, status }: Project, parts: Awaited<ReturnType<typeof readProjectParts>>) {

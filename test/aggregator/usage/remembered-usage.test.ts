@@ -1,9 +1,13 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readPartnershipUsage } from '../../../aggregator/usage/partnership-usage.ts'
-import { readLastActivity, readProjectDays } from '../../../aggregator/usage/project-usage.ts'
+import { readDaysAndActivity, readLastActivity } from '../../../aggregator/usage/project-usage.ts'
 import { RememberedUsage } from '../../../aggregator/usage/remembered-usage.ts'
 import { periodOfMonth } from '../../../metering/month.ts'
+import type { Period } from '../../../metering/period.ts'
+import { MS_PER_DAY } from '../../../metering/timestamp.ts'
+import { STATEMENT_CHANNEL, type TracedStatement } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { holdLane } from '../../support/engines/held-lane.ts'
 import { stepLane } from '../../support/engines/stepped-lane.ts'
@@ -18,8 +22,13 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
+/** Without knowing what this process writes, as with a server: only the state tells what has changed. */
+const memoryOfState = () => new RememberedUsage({ reads: world.clickhouse.reads }, () => NOW_MS)
+
+const readDays = async (projectId: string, period: Period) => (await readDaysAndActivity(world.clickhouse, projectId, period)).days
+
 /** A partner with a project that has usage in February, and reads of it that count how often it was computed. */
-async function makePartner(name: string, { memory = new RememberedUsage(world.clickhouse, () => NOW_MS), period = FEBRUARY } = {}) {
+async function makePartner(name: string, { memory = memoryOfState(), period = FEBRUARY } = {}) {
   const partnerId = await world.partner(name)
   const projectId = `${name}-project`
   await world.register(projectId, partnerId)
@@ -27,7 +36,7 @@ async function makePartner(name: string, { memory = new RememberedUsage(world.cl
   let computed = 0
   const ofProject = () => {
     computed += 1
-    return readProjectDays(world.clickhouse, projectId, period)
+    return readDays(projectId, period)
   }
   const ofPartner = () => {
     computed += 1
@@ -72,7 +81,7 @@ test('P3: an event that is stored while usage is computed is in the next answer'
   await readTwice(readProject)
   await world.post([projectId, 'ai_tokens', '2026-02-10', '1'])
   const computedThenStored = async () => {
-    const usage = await readProjectDays(world.clickhouse, projectId, FEBRUARY)
+    const usage = await readDays(projectId, FEBRUARY)
     await world.post([projectId, 'ai_tokens', '2026-02-11', '1'])
     return usage
   }
@@ -88,7 +97,7 @@ test('P3: the same holds for usage that was not remembered before, and for a sta
   const { projectId, readProject } = await makePartner('first', { memory })
   expect(await readProject()).toBe('5')
   const computedThenStored = async () => {
-    const usage = await readProjectDays(world.clickhouse, projectId, FEBRUARY)
+    const usage = await readDays(projectId, FEBRUARY)
     await world.post([projectId, 'ai_tokens', '2026-02-11', '1'])
     store.release()
     return usage
@@ -148,3 +157,57 @@ test('usage of the current day, and of metrics that are computed from states, is
   await readTwice(states.readProject)
   expect(await states.computedBy(states.readProject)).toBe(1)
 })
+
+test('P3: on the embedded engine it is read again without a statement until anything is written, the current day too', async () => {
+  const period = { first: '2026-02-01', last: '2026-03-10', end: '2026-03-11' }
+  let nowMs = NOW_MS
+  const memory = new RememberedUsage(world.clickhouse, () => nowMs)
+  const { projectId, readProject, readActivity, computedBy } = await makePartner('unwritten', { memory, period })
+  await readProject()
+  await readActivity()
+  const statements = await statementsOf(async () => {
+    expect(await computedBy(readProject)).toBe(0)
+    expect(await readActivity()).toBe(Date.parse('2026-02-03T12:00:00Z'))
+  })
+  expect(statements).toEqual([])
+  await world.post([projectId, 'ai_tokens', '2026-03-10', '1'])
+  expect([await readProject(), await readActivity()]).toEqual(['6', Date.parse('2026-03-10T12:00:00Z')])
+  // On the next day a month may have become a past one, which can be final.
+  nowMs += MS_PER_DAY
+  expect(await computedBy(readProject)).toBe(1)
+})
+
+test('P3: nothing is remembered while something is written, nor what was computed meanwhile', async () => {
+  const memory = new RememberedUsage(world.clickhouse, () => NOW_MS)
+  const { projectId, readProject, computedBy } = await makePartner('written', {
+    memory,
+    period: { first: '2026-02-01', last: '2026-03-10', end: '2026-03-11' },
+  })
+  await readProject()
+  let end = () => {}
+  const running = world.clickhouse.writes?.during('any_inbox_v1', () => new Promise<void>((resolve) => (end = resolve)))
+  expect(await computedBy(readProject)).toBe(1)
+  end()
+  await running
+  const computedThenStored = async () => {
+    const usage = await readDays(projectId, FEBRUARY)
+    await world.post([projectId, 'ai_tokens', '2026-02-11', '1'])
+    return usage
+  }
+  expect(await readProject(computedThenStored)).toBe('5')
+  expect(await readProject()).toBe('6')
+})
+
+/** The names of the statements that ran meanwhile, in this process. */
+async function statementsOf(work: () => Promise<void>): Promise<(string | undefined)[]> {
+  const names: (string | undefined)[] = []
+  const note = (statement: unknown) => void names.push((statement as TracedStatement).name)
+  const channel = `tracing:${STATEMENT_CHANNEL}:start`
+  subscribe(channel, note)
+  try {
+    await work()
+  } finally {
+    unsubscribe(channel, note)
+  }
+  return names
+}
