@@ -24,8 +24,6 @@ export interface ClickHouse {
   readonly shards?: readonly ClickHouse[]
   /** With `shards`: the place of the server of each slot, counted from 1. */
   readonly slots?: readonly number[]
-  /** Of the embedded engine: tells a reader whether anything was written since it read. Other processes may write to a server as well. */
-  readonly writes?: Writes
   /** Opens another lane, for example for one more log. `close` closes it with the others. Throws StoreError. */
   openLane(): Promise<Lane>
   close(): Promise<void>
@@ -46,6 +44,8 @@ export interface Lane {
   command(sql: string, secondsMax?: number): Promise<void>
   /** Of a lane that reads several shards: the shard of a project. If one of them does not answer, the projects of the others can still be read. */
   readonly shardOfProject?: (projectId: string) => number
+  /** Of the embedded engine: tells a reader whether anything was written since it read. To a server, other processes may write as well. */
+  readonly writes?: Writes
 }
 
 export interface Insert {
@@ -93,27 +93,26 @@ const INSERT_SETTINGS: Settings = {
 
 export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHouse> {
   const opened: Session[] = []
-  const writes = new Writes()
+  const writes = target.engine === 'embedded' ? new Writes() : undefined
   const open = async () => {
     const session = await openSession(target, writes)
     opened.push(session)
-    return session
+    return { ...laneOf(session), ...(writes && { writes }) }
   }
   const close = async () => {
     for (const session of opened.reverse()) await session.close()
   }
   try {
     const reads: Lane[] = []
-    for (let index = 0; index < READ_SESSIONS; index += 1) reads.push(laneOf(await open()))
+    for (let index = 0; index < READ_SESSIONS; index += 1) reads.push(await open())
     return {
       engine: target.engine,
-      ingest: laneOf(await open()),
-      registry: laneOf(await open()),
-      control: laneOf(await open()),
+      ingest: await open(),
+      registry: await open(),
+      control: await open(),
       reads: leastBusy(reads),
-      work: laneOf(await open()),
-      ...(target.engine === 'embedded' && { writes }),
-      openLane: async () => laneOf(await classified(open())),
+      work: await open(),
+      openLane: () => classified(open()),
       close,
     }
   } catch (thrown) {
@@ -123,7 +122,7 @@ export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHou
 }
 
 /** Imports the engine only when it is used: who has a ClickHouse server, or only calls a service, need not install its 700 MB. */
-async function openSession(target: ClickHouseTarget, writes: Writes): Promise<Session> {
+async function openSession(target: ClickHouseTarget, writes: Writes | undefined): Promise<Session> {
   if (target.engine === 'server') return (await import('./server-session.ts')).openServerSession(target.url)
   const { openEmbeddedSession } = await import('./embedded-session.ts').catch((cause: unknown) => {
     throw isMissingEngine(cause) ? new Error(ENGINE_MISSING) : cause
@@ -262,6 +261,7 @@ function leastBusy(lanes: readonly Lane[]): Lane {
     }
   }
   return {
+    ...lanes[0],
     query: (query, params) => counted((lane) => lane.query(query, params)),
     lines: (query, params) => streamed((lane) => lane.lines(query, params)),
     bytes: (query, params, format) => streamed((lane) => lane.bytes(query, params, format)),

@@ -5,6 +5,7 @@ import { groupedBy } from '../metering/grouped-by.ts'
 import type { Lane } from './clickhouse.ts'
 import { isUnavailable, StoreError, type StoreFault } from './errors.ts'
 import type { Query } from './query.ts'
+import { unlessWritten } from './rows-unless-written.ts'
 
 /**
  * The parameter of a query by key, such as a project id: its SQL reads the rows of all `{keys: Array(String)}`, and each row has its key as
@@ -41,14 +42,19 @@ export function readByKey<P extends KeyedParams, R extends KeyedRow>(
 
 type ReadingLane = Pick<Lane, 'query' | 'shardOfProject'>
 
-/** The same for a query without a key: calls with the same parameters share a statement. Throws StoreError. */
+/**
+ * The same for a query without a key: calls with the same parameters share a statement, and its rows while nothing is written
+ * (sql/writes.ts). The rows must depend on tables alone, not on the time. Throws StoreError.
+ */
 export function readShared<P extends z.ZodObject, R extends z.ZodObject>(
-  lane: Pick<Lane, 'query'>,
+  lane: Pick<Lane, 'query' | 'writes'>,
   query: Query<P, R>,
   params: z.input<P>,
 ): Promise<readonly z.output<R>[]> {
-  const read = async () => new Map([['', await lane.query(query, params)]])
-  return sharedStatement(lane, query, params, read).read('')
+  return unlessWritten(lane, query, params, () => {
+    const read = async () => new Map([['', await lane.query(query, params)]])
+    return sharedStatement(lane, query, params, read).read('')
+  })
 }
 
 /** The same for work of several statements: calls with the same parameters share a run of it. `work` identifies it. */

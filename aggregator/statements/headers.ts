@@ -3,7 +3,7 @@ import { METRIC_KINDS, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { Keys, readByKey } from '../../sql/read-by-key.ts'
+import { readShared } from '../../sql/read-by-key.ts'
 
 /** The header of a closed month. A month without a header is open. */
 export interface StatementHeader {
@@ -25,8 +25,8 @@ export interface StatementHeader {
 
 /** The headers of a partner's closed months, ascending. Throws StoreError. */
 export async function readStatementHeaders({ reads }: ClickHouse, partnerId: string): Promise<StatementHeader[]> {
-  const rows = await readByKey(reads, statementHeaders, { key: partnerId })
-  return rows.map(({ key: _, months, changes, ...header }) => ({
+  const rows = await readShared(reads, statementHeaders, { partnerId })
+  return rows.map(({ months, changes, ...header }) => ({
     ...header,
     billedChanges: new Map(months.map((month, index) => [month, changeAt(changes, index)])),
   }))
@@ -40,12 +40,11 @@ function changeAt(changes: readonly number[], index: number): number {
 
 const statementHeaders = defineQuery({
   name: 'statement_headers',
-  sql: `SELECT partner_id AS key, month, closing, toUnixTimestamp64Milli(closed_at) AS closedMs, closed_by AS closedBy, toUnixTimestamp64Milli(as_of) AS asOfMs,
+  sql: `SELECT month, closing, toUnixTimestamp64Milli(closed_at) AS closedMs, closed_by AS closedBy, toUnixTimestamp64Milli(as_of) AS asOfMs,
           lines, sha256, months, changes, toUnixTimestamp64Milli(projects_through) AS projectsThroughMs, metrics
-        FROM statements_v1 WHERE partner_id IN {keys: Array(String)} ORDER BY partner_id, month`,
-  params: z.object(Keys),
+        FROM statements_v1 WHERE partner_id = {partnerId: String} ORDER BY month`,
+  params: z.object({ partnerId: z.string() }),
   row: z.object({
-    key: z.string(),
     month: z.string(),
     closing: z.string(),
     closedMs: z.coerce.number(),

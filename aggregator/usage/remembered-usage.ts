@@ -29,13 +29,13 @@ export interface UsageScope {
  * For what changes all the time, such as the current day, no state is read: its callers would wait for it and compute then.
  */
 export class RememberedUsage {
-  readonly #clickhouse: Pick<ClickHouse, 'reads' | 'writes'>
+  readonly #clickhouse: Pick<ClickHouse, 'reads'>
   readonly #now: () => number
   readonly #remembered = new LRUCache<string, Remembered>({ maxSize: REMEMBERED_VALUES_MAX })
   /** The state of a partner's days as it was read last. */
   readonly #states = new LRUCache<string, State>({ max: KNOWN_STATES_MAX })
 
-  constructor(clickhouse: Pick<ClickHouse, 'reads' | 'writes'>, now: () => number) {
+  constructor(clickhouse: Pick<ClickHouse, 'reads'>, now: () => number) {
     this.#clickhouse = clickhouse
     this.#now = now
   }
@@ -93,7 +93,7 @@ export class RememberedUsage {
 
   /** Equal while nothing is written on the same day, which decides what is a past month. Undefined where only the state can tell. */
   #written(): string | undefined {
-    const state = this.#clickhouse.writes?.state()
+    const state = this.#clickhouse.reads.writes?.state()
     return state === undefined ? undefined : `${dayOf(this.#now())} ${state}`
   }
 

@@ -26,7 +26,7 @@ export class RememberedProjects {
   }
 
   #written(): string | undefined {
-    return this.#registry.clickhouse.writes?.state(PROJECTS_INBOX)
+    return this.#registry.clickhouse.registry.writes?.state(PROJECTS_INBOX)
   }
 }
 
