@@ -21,7 +21,7 @@ export const VENDORS: Readonly<Record<string, readonly string[]>> = {
   'date-fns': ['metering'],
   '@date-fns/utc': ['metering'],
   uuid: ['registry'],
-  'lru-cache': ['registry', 'aggregator', 'api'],
+  'lru-cache': ['registry', 'aggregator', 'api', 'sql'],
   'p-limit': ['outgoing'],
   jose: ['registry', 'test'],
   fastify: ['api', 'test/api/http/rate-limits.test.ts', 'test/api/routes/dashboard.test.ts'],

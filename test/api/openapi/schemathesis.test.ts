@@ -4,7 +4,7 @@ import { type ApiWorld, makeApiWorld } from '../../support/worlds/api-world.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? 20_260_101)
-const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 3)
+const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 2)
 const TIMEOUT_MS = EXAMPLES <= 10 ? 900_000 : 3_600_000
 
 /** It makes one of everything. */
