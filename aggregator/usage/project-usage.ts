@@ -7,6 +7,7 @@ import { Keys, readByKey } from '../../sql/read-by-key.ts'
 import { type CombinedDays, combineDays } from './combine-days.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { havingCounted, perSource, readPlainFirst } from './effective-usage.ts'
+import { LAST_MS, LastMs, latest, UNKNOWN_LAST_MS } from './last-activity.ts'
 import { MetricTotals } from './usage-quantities.ts'
 
 export interface ProjectUsage extends CombinedDays {
@@ -38,14 +39,6 @@ export async function readDaysAndActivity(clickhouse: Pick<ClickHouse, 'reads'>,
   return { days: combineDays(ofPeriod), lastActivityMs: latest(rows) ?? (await readLastActivity(clickhouse, projectId)) }
 }
 
-/** Undefined where the rows do not say it. */
-function latest(rows: readonly { readonly lastMs: string }[]): number | undefined {
-  if (rows.length === 0 || rows.some(({ lastMs }) => lastMs === UNKNOWN)) return undefined
-  return Math.max(...rows.map(({ lastMs }) => Number(lastMs)))
-}
-
-const UNKNOWN = ''
-
 /** The latest timestamp of all events ever counted for the project, voided ones too, in ms since 1970; null without any. Throws StoreError. */
 export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, projectId: string): Promise<number | null> {
   const [activity] = await readByKey(reads, projectLastActivity, { key: projectId })
@@ -59,12 +52,12 @@ const projectUsagePerDay = perSource((from, source) => {
     name: 'project_usage_per_day',
     sql: `SELECT project_id AS key, ${isPlain ? 'least(usage_date, {end: Date})' : 'usage_date'} AS day, metric, max(peak) AS peak, sum(total) AS total,
           ${isPlain ? 'sumIf(corrections, usage_date < {end: Date})' : 'sum(corrections)'} AS corrections,
-          ${isPlain ? 'toString(toUnixTimestamp64Milli(max(last_event_at)))' : `'${UNKNOWN}'`} AS lastMs
+          ${isPlain ? LAST_MS : UNKNOWN_LAST_MS} AS lastMs
         FROM ${from(`project_id IN {keys: Array(String)} AND usage_date >= {from: Date}${isPlain ? '' : ' AND usage_date < {end: Date}'}`)}
         GROUP BY project_id, day, metric ${havingCounted(source)}
         ORDER BY project_id, day, metric`,
     params: z.object({ ...Keys, from: z.string(), end: z.string() }),
-    row: MetricTotals.extend({ key: z.string(), day: z.string(), corrections: z.coerce.number(), lastMs: z.string() }),
+    row: MetricTotals.extend({ key: z.string(), day: z.string(), corrections: z.coerce.number(), ...LastMs }),
   })
 })
 

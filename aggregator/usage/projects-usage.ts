@@ -4,6 +4,7 @@ import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
+import { LAST_MS, LastMs, latest, UNKNOWN_LAST_MS } from './last-activity.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
 export interface UsageOfProject {
@@ -20,35 +21,39 @@ export async function readUsageOfProjects(
   { first: from, end }: Period,
 ): Promise<Map<string, UsageOfProject>> {
   if (projectIds.length === 0) return new Map()
-  const params = { projectIds: [...projectIds], from, end }
-  const [totals, activities] = await Promise.all([queryPlainFirst(reads, usageOfProjects, params), reads.query(activityOfProjects, params)])
-  const totalsOf = groupedBy(totals, ({ projectId }) => projectId)
-  const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
+  const rows = await queryPlainFirst(reads, usageOfProjects, { projectIds: [...projectIds], from, end })
+  const rowsOf = groupedBy(rows, ({ projectId }) => projectId)
+  const known = new Map([...rowsOf].map(([projectId, ofProject]) => [projectId, latest(ofProject)]))
+  const others = projectIds.filter((projectId) => known.get(projectId) === undefined)
+  const activities = others.length === 0 ? [] : await reads.query(activityOfProjects, { projectIds: others })
+  const lastActivities = new Map([...known, ...activities.map(({ projectId, lastMs }): [string, number] => [projectId, lastMs])])
   return new Map(
     projectIds.map((projectId) => {
-      const { usage: summary, others } = quantitiesOf(totalsOf.get(projectId) ?? [])
-      return [projectId, { summary, others, lastActivityMs: lastActivities.get(projectId) ?? null }]
+      const ofPeriod = (rowsOf.get(projectId) ?? []).filter(({ isOfPeriod }) => isOfPeriod === 1)
+      const { usage: summary, others: ofOthers } = quantitiesOf(ofPeriod)
+      return [projectId, { summary, others: ofOthers, lastActivityMs: lastActivities.get(projectId) ?? null }]
     }),
   )
 }
 
-const PageOfProjects = z.object({ projectIds: z.array(z.string()), from: z.string(), end: z.string() })
-
-const usageOfProjects = perSource((from, source) =>
-  defineQuery({
+/** The plain query reads all days since the period began, for the last activity: those after it are rows of their own. */
+const usageOfProjects = perSource((from, source) => {
+  const isPlain = source === 'plain'
+  return defineQuery({
     name: 'usage_of_projects',
-    sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
-        FROM ${from('project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
-        GROUP BY project_id, metric ${havingCounted(source)}`,
-    params: PageOfProjects,
-    row: MetricTotals.extend({ projectId: z.string(), corrections: z.coerce.number() }),
-  }),
-)
+    sql: `SELECT project_id AS projectId, metric, ${isPlain ? 'toUInt8(usage_date < {end: Date})' : '1'} AS isOfPeriod,
+          max(peak) AS peak, sum(total) AS total, sumIf(corrections, isOfPeriod) AS corrections, ${isPlain ? LAST_MS : UNKNOWN_LAST_MS} AS lastMs
+        FROM ${from(`project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date}${isPlain ? '' : ' AND usage_date < {end: Date}'}`)}
+        GROUP BY project_id, metric, isOfPeriod ${havingCounted(source)}`,
+    params: z.object({ projectIds: z.array(z.string()), from: z.string(), end: z.string() }),
+    row: MetricTotals.extend({ projectId: z.string(), isOfPeriod: z.number(), corrections: z.coerce.number(), ...LastMs }),
+  })
+})
 
 const activityOfProjects = defineQuery({
   name: 'activity_of_projects',
   sql: `SELECT project_id AS projectId, toUnixTimestamp64Milli(max(last_event_at)) AS lastMs
         FROM project_usage_per_day_v1 WHERE project_id IN {projectIds: Array(String)} GROUP BY project_id`,
-  params: PageOfProjects,
+  params: z.object({ projectIds: z.array(z.string()) }),
   row: z.object({ projectId: z.string(), lastMs: z.coerce.number() }),
 })

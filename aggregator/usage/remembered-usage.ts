@@ -152,8 +152,8 @@ interface Remembered {
   readonly value: unknown
 }
 
-/** Values of a metric on a day; a value takes some 100 bytes. */
-const REMEMBERED_VALUES_MAX = 500_000
+/** Values of a metric on a day; a value takes some 50 bytes. A week of the nine metrics of 10,000 projects are fewer. */
+const REMEMBERED_VALUES_MAX = 1_000_000
 const KNOWN_STATES_MAX = 10_000
 const STATE_NUMBERS = ['days', 'projects', 'closed months', 'metrics', 'rebuilds'] as const
 
