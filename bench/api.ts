@@ -42,6 +42,8 @@ export async function measureApi(run: Run): Promise<Report> {
   progress('api, waiting until the days are audited')
   await untilAudited(service)
   const calls = callsOf(seeded, await syncProjects(service, seeded))
+  progress(`api, requesting the usage of all ${SEEDED_PROJECTS} projects once`)
+  await requestAll(service, seeded, calls)
   const measured = new Map(calls.map(({ name }) => [name, [] as Measured[]]))
   const rounds = roundsOf(run, ROUNDS)
   for (let round = 1; round <= rounds; round += 1) {
@@ -62,6 +64,20 @@ export async function measureApi(run: Run): Promise<Report> {
   progress('api, the list of all projects with their usage')
   const lists = await measureLists(service, seeded)
   return reportOf(calls, measured, sequential, lists)
+}
+
+/** After that, requests of project usage are for what was requested before. */
+async function requestAll({ url }: MeasuredService, { secret }: UsageSeeded, calls: readonly Call[]): Promise<void> {
+  const path = calls.find(({ name }) => name === 'project_usage')?.path ?? (() => '/')
+  let request = 0
+  const setupRequest = (template: autocannon.Request) => ({ ...template, path: path(request++) })
+  const { non2xx, errors } = await autocannon({
+    url,
+    connections: CONNECTIONS,
+    amount: SEEDED_PROJECTS,
+    requests: [{ headers: { 'x-partnership-secret': secret }, setupRequest }],
+  })
+  if (non2xx + errors > 0) throw new Error(`${non2xx + errors} of ${SEEDED_PROJECTS} requests for usage failed.`)
 }
 
 /** Milliseconds of reading all projects with their usage of a month, page by page; the first reading is not counted. */
@@ -90,9 +106,10 @@ function callsOf({ partnerId }: UsageSeeded, synced: readonly string[]): Call[] 
     { name: 'metadata', what: 'metadata of a project', path: (request) => `${base}/${synced[request % synced.length]}/metadata` },
     { name: 'project_usage', what: 'project usage, 7 days', path: (request) => `${base}/${seededProject(request)}/usage?${period(7)}` },
     {
-      name: 'remembered_usage',
-      what: `project usage of ${SEQUENTIAL_REQUESTS} projects`,
-      path: (request) => `${base}/${seededProject(request % SEQUENTIAL_REQUESTS)}/usage?${period(7)}`,
+      name: 'first_usage',
+      what: 'project usage, 7 days, never requested before',
+      // After all projects, other days of them.
+      path: (request) => `${base}/${seededProject(request)}/usage?${period(7, 1 + Math.floor(request / SEEDED_PROJECTS))}`,
     },
     { name: 'partnership_usage', what: 'partnership usage, 30 days', path: () => `${base}/usage?${period(30)}` },
   ]
@@ -102,8 +119,9 @@ function seededProject(request: number): string {
   return `prj_${String((request * 7_919) % SEEDED_PROJECTS).padStart(5, '0')}`
 }
 
-function period(days: number): string {
-  const last = Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * MS_PER_DAY
+/** The days that end so many days before the last one. */
+function period(days: number, before = 0): string {
+  const last = Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1 - before) * MS_PER_DAY
   const day = (ms: number) => new Date(ms).toISOString().slice(0, 10)
   return `start_date=${day(last - (days - 1) * MS_PER_DAY)}&end_date=${day(last)}`
 }
