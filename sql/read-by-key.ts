@@ -42,19 +42,26 @@ export function readByKey<P extends KeyedParams, R extends KeyedRow>(
 
 type ReadingLane = Pick<Lane, 'query' | 'shardOfProject'>
 
-/**
- * The same for a query without a key: calls with the same parameters share a statement, and its rows while nothing is written
- * (sql/writes.ts). The rows must depend on tables alone, not on the time. Throws StoreError.
- */
+/** The same for a query without a key: calls with the same parameters share a statement. Throws StoreError. */
 export function readShared<P extends z.ZodObject, R extends z.ZodObject>(
+  lane: Pick<Lane, 'query'>,
+  query: Query<P, R>,
+  params: z.input<P>,
+): Promise<readonly z.output<R>[]> {
+  const read = async () => new Map([['', await lane.query(query, params)]])
+  return sharedStatement(lane, query, params, read).read('')
+}
+
+/**
+ * The same, and its rows are used again while nothing is written (sql/writes.ts): they must depend on tables alone, not on the time. Not for
+ * credentials: the time of the answer would tell which of them were asked for before. Throws StoreError.
+ */
+export function readUnlessWritten<P extends z.ZodObject, R extends z.ZodObject>(
   lane: Pick<Lane, 'query' | 'writes'>,
   query: Query<P, R>,
   params: z.input<P>,
 ): Promise<readonly z.output<R>[]> {
-  return unlessWritten(lane, query, params, () => {
-    const read = async () => new Map([['', await lane.query(query, params)]])
-    return sharedStatement(lane, query, params, read).read('')
-  })
+  return unlessWritten(lane, query, params, () => readShared(lane, query, params))
 }
 
 /** The same for work of several statements: calls with the same parameters share a run of it. `work` identifies it. */

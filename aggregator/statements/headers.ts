@@ -3,7 +3,7 @@ import { METRIC_KINDS, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { readShared } from '../../sql/read-by-key.ts'
+import { readUnlessWritten } from '../../sql/read-by-key.ts'
 
 /** The header of a closed month. A month without a header is open. */
 export interface StatementHeader {
@@ -25,7 +25,7 @@ export interface StatementHeader {
 
 /** The headers of a partner's closed months, ascending. Throws StoreError. */
 export async function readStatementHeaders({ reads }: ClickHouse, partnerId: string): Promise<StatementHeader[]> {
-  const rows = await readShared(reads, statementHeaders, { partnerId })
+  const rows = await readUnlessWritten(reads, statementHeaders, { partnerId })
   return rows.map(({ months, changes, ...header }) => ({
     ...header,
     billedChanges: new Map(months.map((month, index) => [month, changeAt(changes, index)])),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Month, monthOf } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { readShared } from '../../sql/read-by-key.ts'
+import { readUnlessWritten } from '../../sql/read-by-key.ts'
 import { NEW_PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 
 /**
@@ -10,7 +10,7 @@ import { NEW_PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
  * has nothing unbilled, except usage of a project registered since. Throws StoreError.
  */
 export async function readMonthChanges({ reads }: ClickHouse, months: readonly Month[]): Promise<Map<Month, number>> {
-  const rows = await readShared(reads, monthChanges, { months: [...months] })
+  const rows = await readUnlessWritten(reads, monthChanges, { months: [...months] })
   return new Map(months.map((month) => [month, changesOrNone(rows.find((each) => each.month === month))]))
 }
 
@@ -21,7 +21,7 @@ function changesOrNone(stored: { readonly changes: number } | undefined): number
 
 /** The months in which projects of the partner that were created later have usage. Throws StoreError. */
 export async function monthsOfNewProjects({ reads }: ClickHouse, partnerId: string, createdAfterMs: number): Promise<Set<Month>> {
-  const rows = await readShared(reads, newProjectDays, { partnerId, createdAfterMs })
+  const rows = await readUnlessWritten(reads, newProjectDays, { partnerId, createdAfterMs })
   return new Set(rows.map(({ day }) => monthOf(day)))
 }
 

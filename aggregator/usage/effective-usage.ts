@@ -3,7 +3,7 @@ import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, type Query } from '../../sql/query.ts'
 import { onlyRow } from '../../sql/query-one.ts'
-import { type KeyedParams, type KeyedRow, type KeyOf, readByKey, readShared } from '../../sql/read-by-key.ts'
+import { type KeyedParams, type KeyedRow, type KeyOf, readByKey, readShared, readUnlessWritten } from '../../sql/read-by-key.ts'
 import { LAST_OF_EVENTS, METRIC_OF_STATES, TEXTS_OF_EVENTS } from '../../sql/usage-states.ts'
 import { PEAK_METRIC } from './known-metrics.ts'
 import { type AddsTo, valuesOfStates } from './state-values.ts'
@@ -139,7 +139,7 @@ function sourceFor({ corrections, states }: Has): SourceName {
 
 /** The source to read a span of days from; `end` is exclusive. What is read afterwards includes at least what it has seen. Throws StoreError. */
 export async function readSource(lane: Pick<Lane, 'query'>, span: { readonly from: string; readonly end: string }): Promise<SourceName> {
-  const { corrections, states } = onlyRow(whatUsageHas, await readShared(lane, whatUsageHas, { from: span.from, end: span.end }))
+  const { corrections, states } = onlyRow(whatUsageHas, await readUnlessWritten(lane, whatUsageHas, { from: span.from, end: span.end }))
   return sourceFor({ corrections: corrections === 1, states: states === 1 })
 }
 

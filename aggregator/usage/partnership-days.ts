@@ -6,7 +6,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { MONTHS_IN_REBUILD } from '../../sql/months-in-rebuild.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { onlyRow } from '../../sql/query-one.ts'
-import { readShared } from '../../sql/read-by-key.ts'
+import { readUnlessWritten } from '../../sql/read-by-key.ts'
 import type { UsageDay } from './combine-days.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES } from './day-states.ts'
@@ -46,7 +46,7 @@ export async function readPartnershipDays(
   const { projectsThroughMs } = completeness ?? (await readCompleteness(clickhouse))
   const { changesOfMaterialized, toCompute } = await readDayStates(clickhouse, partnerId, period, projectsThroughMs)
   const span = { partnerId, from: period.first, end: period.end }
-  const materialized = changesOfMaterialized.size === 0 ? [] : await readShared(clickhouse.reads, materializedPartnershipDays, span)
+  const materialized = changesOfMaterialized.size === 0 ? [] : await readUnlessWritten(clickhouse.reads, materializedPartnershipDays, span)
   const spanToCompute = { ...span, days: toCompute === 'all' ? [] : [...toCompute] }
   const computed = toCompute.length === 0 ? [] : await queryPlainFirst(clickhouse.reads, computedPartnershipDays, spanToCompute, 'elsewhere')
   // A row with fewer changes belongs to a key that the rollup lost when its month was rebuilt.
@@ -78,12 +78,12 @@ async function readDayStates(clickhouse: ClickHouse, partnerId: string, period: 
   if (projectsThroughMs === null) return { changesOfMaterialized: new Map(), toCompute: 'all' }
   const newProjects = { partnerId, createdAfterMs: projectsThroughMs }
   const [states, reasons] = await Promise.all([
-    readShared(clickhouse.reads, partnershipDayStates, { from: period.first, end: period.end }),
-    readShared(clickhouse.reads, reasonsToCompute, newProjects),
+    readUnlessWritten(clickhouse.reads, partnershipDayStates, { from: period.first, end: period.end }),
+    readUnlessWritten(clickhouse.reads, reasonsToCompute, newProjects),
   ])
   const doubts = onlyRow(reasonsToCompute, reasons)
   const daysOfNewProjects =
-    doubts.newProjects === 0 ? [] : await readShared(clickhouse.reads, newProjectUsageDays, { from: period.first, end: period.end, ...newProjects })
+    doubts.newProjects === 0 ? [] : await readUnlessWritten(clickhouse.reads, newProjectUsageDays, { from: period.first, end: period.end, ...newProjects })
   const incomplete = new Set(daysOfNewProjects.map(({ day }) => day))
   const isValid = ({ day, isMaterialized }: { day: string; isMaterialized: number }) =>
     isMaterialized === 1 && !incomplete.has(day) && !doubts.monthsInRebuild.includes(monthOf(day))

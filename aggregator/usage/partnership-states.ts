@@ -3,7 +3,7 @@ import type { MeasuredMetric } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { readShared } from '../../sql/read-by-key.ts'
+import { readUnlessWritten } from '../../sql/read-by-key.ts'
 import { UNIQUE_METRIC } from '../../sql/usage-states.ts'
 import { currentStates, readSource, storedStates } from './effective-usage.ts'
 import { PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
@@ -28,7 +28,7 @@ export interface DaysOfStates {
 
 /** A partner's days in metrics of the kinds `last` and `unique`: the sum over its projects of each one's day. Throws StoreError. */
 export async function readDaysOfStates(lane: Pick<Lane, 'query'>, { span, rows, adds }: DaysOfStates): Promise<DayOfStates[]> {
-  const found = await readShared(lane, DAYS[adds][await statesOf(lane, span)], span)
+  const found = await readUnlessWritten(lane, DAYS[adds][await statesOf(lane, span)], span)
   const events = new Map(rows.map((row) => [JSON.stringify([row.day, row.metric]), row.events]))
   const measured = new Map(rows.map(({ metric, kind, unit }) => [metric, { kind, unit }]))
   return found.flatMap(({ day, metric, value, added }) => {
@@ -40,7 +40,7 @@ export async function readDaysOfStates(lane: Pick<Lane, 'query'>, { span, rows, 
 
 /** The different texts over all projects of a partner, by metric of the kind `unique`: of the period, and of each day. Throws StoreError. */
 export async function readUnions(lane: Pick<Lane, 'query'>, span: Span): Promise<(metric: string, day?: string) => Quantity | undefined> {
-  const rows = await readShared(lane, UNIONS[await statesOf(lane, span)], span)
+  const rows = await readUnlessWritten(lane, UNIONS[await statesOf(lane, span)], span)
   return (metric, day) => rows.find((row) => row.metric === metric && (day === undefined ? row.isPeriod === 1 : row.isPeriod === 0 && row.day === day))?.texts
 }
 

@@ -8,7 +8,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { MONTHS_IN_REBUILD } from '../../sql/months-in-rebuild.ts'
 import { defineQuery, IN_ONE_THREAD } from '../../sql/query.ts'
-import { readShared } from '../../sql/read-by-key.ts'
+import { readUnlessWritten } from '../../sql/read-by-key.ts'
 import type { CombinedDays } from './combine-days.ts'
 
 /** What is asked for: days of a partner, or of one of its projects. */
@@ -99,7 +99,7 @@ export class RememberedUsage {
 
   /** Undefined while a month is in rebuild, and while a shard is down, which the usage may not need. */
   async #readState(span: z.input<(typeof stateOfPastUsage)['params']>): Promise<State | undefined> {
-    const rows = await readShared(this.#clickhouse.reads, stateOfPastUsage, span).catch(ofNoUse)
+    const rows = await readUnlessWritten(this.#clickhouse.reads, stateOfPastUsage, span).catch(ofNoUse)
     if (rows === undefined) return undefined
     const numbers = new Map(rows.map(({ what, number }) => [what, number]))
     const ofAllDays = rows.find(({ what }) => what === 'days')?.ofAllDays

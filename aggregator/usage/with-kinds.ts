@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isMetricName, METRIC_KINDS, METRICS, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { readShared } from '../../sql/read-by-key.ts'
+import { readUnlessWritten } from '../../sql/read-by-key.ts'
 
 /**
  * Adds kind and unit to the rows of a query. Only where there are rows of metrics that operators have defined, the catalogue is read, and
@@ -11,7 +11,7 @@ import { readShared } from '../../sql/read-by-key.ts'
  */
 export async function withKinds<R extends { readonly metric: string }>(reads: Pick<Lane, 'query'>, rows: readonly R[]): Promise<(R & MeasuredMetric)[]> {
   const names = new Set(rows.map(({ metric }) => metric).filter((metric) => !isMetricName(metric)))
-  const defined = names.size === 0 ? [] : await readShared(reads, kindsOfMetrics, { names: [...names].sort() })
+  const defined = names.size === 0 ? [] : await readUnlessWritten(reads, kindsOfMetrics, { names: [...names].sort() })
   const byName = new Map(defined.map((each) => [each.metric, each]))
   return rows.flatMap((row) => {
     const known = isMetricName(row.metric) ? METRICS[row.metric] : byName.get(row.metric)

@@ -89,14 +89,13 @@ async function findBySecret({ clickhouse }: RegistryReads, partnerId: string, ha
   return { partner: { id: partnerId, name, mode, disabledMs: null }, secretId, expiresMs }
 }
 
-/** Without the time, on which rows must not depend that are read together: expired ones are rejected when they are used. */
 const livingSecretsOfPartner = defineQuery({
   name: 'living_partner_secrets',
   sql: `SELECT secrets.hash AS hash, secrets.secret_id AS secretId, toUnixTimestamp64Milli(secrets.expires_at) AS expiresMs,
           partners.name AS name, partners.mode AS mode
         FROM (
           SELECT partner_id, secret_id, hash, expires_at FROM partner_secrets_v1 FINAL
-          WHERE partner_id = {partnerId: String} AND revoked_at IS NULL
+          WHERE partner_id = {partnerId: String} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now64(3))
         ) AS secrets
         INNER JOIN (SELECT partner_id, name, mode FROM partners_v1 FINAL WHERE partner_id = {partnerId: String} AND disabled_at IS NULL) AS partners
         USING partner_id`,

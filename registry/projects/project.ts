@@ -145,7 +145,7 @@ export function writeProject(change: Pick<Change, 'write'>, project: Project): P
 
 /** In one insert, so that a reader sees all of them or none. */
 export async function writeProjects(change: Pick<Change, 'write'>, projects: readonly Project[]): Promise<void> {
-  if (projects.length > 0) await change.write(PROJECTS_INBOX, PROJECT_COLUMNS, (owner) => projects.map((project) => projectRow(owner, project)).join(''))
+  if (projects.length > 0) await change.write('projects_inbox_v2', PROJECT_COLUMNS, (owner) => projects.map((project) => projectRow(owner, project)).join(''))
 }
 
 function projectRow(owner: readonly (string | number)[], project: Project): string {
@@ -156,8 +156,6 @@ function projectRow(owner: readonly (string | number)[], project: Project): stri
   return row([...owner, ...who, ...where])
 }
 
-/** Every project is written through it. */
-export const PROJECTS_INBOX = 'projects_inbox_v2'
 const PROJECT_COLUMNS = [
   'project_id',
   'revision',

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { RegistryReads } from '../changes.ts'
-import { findProject, PROJECTS_INBOX, type Project, type ProjectOfPartner } from './project.ts'
+import { findProject, type Project, type ProjectOfPartner } from './project.ts'
 
 /** Projects as they were read, used again by their own partner while no project was written since (sql/writes.ts): on the embedded engine only. */
 export class RememberedProjects {
@@ -30,5 +30,7 @@ export class RememberedProjects {
   }
 }
 
+/** Every project is written through it. */
+export const PROJECTS_INBOX = 'projects_inbox_v2'
 /** A project takes about a kilobyte. */
 const REMEMBERED_PROJECTS_MAX = 20_000

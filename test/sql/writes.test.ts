@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import { readShared } from '../../sql/read-by-key.ts'
+import { readUnlessWritten } from '../../sql/read-by-key.ts'
 import type { Writes } from '../../sql/writes.ts'
 import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
 
@@ -59,7 +59,7 @@ test('a write of any lane changes the state: an insert that of its table, a stat
 
 test('what is read without a key is read again only after something was written', async () => {
   const { lane, queries } = counted(store.clickhouse.reads)
-  const read = async (from: string) => (await readShared(lane, heartbeats, { from }))[0]?.days
+  const read = async (from: string) => (await readUnlessWritten(lane, heartbeats, { from }))[0]?.days
   const before = (await read('2027-01-01')) ?? Number.NaN
   expect([await read('2027-01-01'), queries()]).toEqual([before, 1])
   expect([await read('2028-01-01'), queries()]).toEqual([before, 2])
@@ -69,7 +69,7 @@ test('what is read without a key is read again only after something was written'
 
 test('what is read while something is written is not used again, and nothing is where others can write', async () => {
   const { lane, queries } = counted(store.clickhouse.reads)
-  const read = () => readShared(lane, heartbeats, { from: '2026-06-01' })
+  const read = () => readUnlessWritten(lane, heartbeats, { from: '2026-06-01' })
   let end = () => {}
   const write = writesOf(lane).during('any_v1', () => new Promise<void>((resolve) => (end = resolve)))
   await read()
@@ -79,7 +79,7 @@ test('what is read while something is written is not used again, and nothing is 
   expect(queries()).toBe(2)
   const { writes: _, ...ofServer } = lane
   for (const expected of [3, 4]) {
-    await readShared(ofServer, heartbeats, { from: '2026-06-01' })
+    await readUnlessWritten(ofServer, heartbeats, { from: '2026-06-01' })
     expect(queries()).toBe(expected)
   }
 })

@@ -7,7 +7,7 @@ import { RememberedUsage } from '../../../aggregator/usage/remembered-usage.ts'
 import { periodOfMonth } from '../../../metering/month.ts'
 import type { Period } from '../../../metering/period.ts'
 import { MS_PER_DAY } from '../../../metering/timestamp.ts'
-import { STATEMENT_CHANNEL, type TracedStatement } from '../../../sql/clickhouse.ts'
+import { type Lane, STATEMENT_CHANNEL, type TracedStatement } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { holdLane } from '../../support/engines/held-lane.ts'
 import { stepLane } from '../../support/engines/stepped-lane.ts'
@@ -23,8 +23,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 /** Without knowing what this process writes, as with a server: only the state tells what has changed. */
-function memoryOfState(): RememberedUsage {
-  const { writes: _, ...reads } = world.clickhouse.reads
+function memoryOfState({ writes: _, ...reads }: Lane = world.clickhouse.reads): RememberedUsage {
   return new RememberedUsage({ reads }, () => NOW_MS)
 }
 
@@ -96,7 +95,7 @@ test('P3: the same holds for usage that was not remembered before, and for a sta
   // The first statement finds out the state; the second one, of the next read, is held until the event is stored.
   const store = holdLane(world.clickhouse.reads)
   const late = stepLane(world.clickhouse.reads, async (step) => (step === 1 ? store.lane.query(anything, {}).then(() => {}) : undefined))
-  const memory = new RememberedUsage({ reads: late }, () => NOW_MS)
+  const memory = memoryOfState(late)
   const { projectId, readProject } = await makePartner('first', { memory })
   expect(await readProject()).toBe('5')
   const computedThenStored = async () => {
