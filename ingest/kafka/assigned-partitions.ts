@@ -34,7 +34,7 @@ export interface AssignedPartitionsLimits extends PartitionReaderLimits {
 export const FILTER_BYTES_MAX = 1024 ** 3
 
 const LIMITS: AssignedPartitionsLimits = {
-  batchEventsMax: 50_000,
+  batchEventsMax: 100_000,
   batchBytesMax: 32 * 1024 * 1024,
   ...TOUCHED_PER_BATCH_MAX,
   retryAfterMsMin: 100,

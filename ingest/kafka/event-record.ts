@@ -1,5 +1,5 @@
 import type { Correction } from '../../metering/correction.ts'
-import { isProjectId } from '../../metering/event.ts'
+import { isProjectId, type UsageEvent } from '../../metering/event.ts'
 import { DOCUMENTED_METRICS, type MetricKinds } from '../../metering/metrics.ts'
 import { partitionOfProject } from '../../metering/project-partition.ts'
 import { isRejectReason } from '../../metering/rejection-reasons.ts'
@@ -48,10 +48,29 @@ function readCanonicalRecord(record: BatchRecord, log: string, metrics: MetricKi
   return {
     log,
     offset: record.offsetNumber,
-    validated: { status: 'valid', index: 0, format: 'json', event, original: () => batch.bytes.subarray(start, end) },
+    validated: new CanonicalOfBatch(event, record),
     receivedMs,
     ingestKeyId: header(headers, HEADERS.ingestKey) ?? '',
     traceparent: areBatchesTraced() ? readTraceparent(headers) : undefined,
+  }
+}
+
+/** One object for each event: a batch has 100,000 of them in memory. */
+class CanonicalOfBatch {
+  readonly status = 'valid'
+  readonly index = 0
+  readonly format = 'json'
+  readonly event: UsageEvent
+  readonly #record: BatchRecord
+
+  constructor(event: UsageEvent, record: BatchRecord) {
+    this.event = event
+    this.#record = record
+  }
+
+  original(): Buffer {
+    const { batch, valueStart, valueEnd } = this.#record
+    return batch.bytes.subarray(valueStart, valueEnd)
   }
 }
 

@@ -15,6 +15,7 @@ export interface ReadingLimits {
   readonly fetchBytesMin: number
   readonly fetchWaitMsMax: number
   readonly fetchBytesMax: number
+  /** With lag, a batch is as large as this. Larger ones take less of the store's time for each event, and keep more events in memory. */
   readonly partitionBytesMax: number
   /** While one partition waits for the store, another is decoded. More concurrency only keeps more events in memory. */
   readonly concurrentPartitions: number
@@ -27,8 +28,8 @@ const LIMITS: ReadingLimits = {
   fetchBytesMin: 256 * 1024,
   fetchWaitMsMax: 100,
   fetchBytesMax: 32 * 1024 * 1024,
-  partitionBytesMax: 4 * 1024 * 1024,
-  concurrentPartitions: 4,
+  partitionBytesMax: 12 * 1024 * 1024,
+  concurrentPartitions: 2,
 }
 
 /** A member that hangs must not hold up the shutdown: the broker removes it after its session time-out. */

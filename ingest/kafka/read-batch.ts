@@ -37,6 +37,8 @@ class RecordsReader {
   #last = Number.NEGATIVE_INFINITY
   /** Whether something was read that is left to kafkajs. */
   #inDoubt = false
+  /** The headers of the record before, and where they are. */
+  #headers: { readonly start: number; readonly end: number; readonly read: Record<string, unknown> | undefined } | undefined
 
   constructor(bytes: Buffer, shared: Shared) {
     this.#bytes = bytes
@@ -66,11 +68,28 @@ class RecordsReader {
     const valueBytes = this.#readLength()
     const valueStart = valueBytes === -1 ? -1 : this.#at
     this.#at += Math.max(0, valueBytes)
-    const headers = this.#readHeaders(this.#readNumber())
+    const headers = this.#repeatedHeaders(end) ?? this.#newHeaders()
     if (this.#inDoubt || this.#at !== end || !(offset > this.#last) || !Number.isSafeInteger(offset) || !Number.isSafeInteger(timestampMs)) return undefined
     this.#last = offset
     const place = { offset, timestampMs: appendedMs ?? timestampMs, valueStart, valueEnd: valueStart + Math.max(0, valueBytes) }
     return new BatchRecord(place, headers, { batch: this.#batch, context })
+  }
+
+  /** Those of the record before, if this one has the same bytes: the records of one request have. They end with the record. */
+  #repeatedHeaders(end: number): Record<string, unknown> | undefined {
+    const before = this.#headers
+    const start = this.#at
+    if (before === undefined || before.end - before.start !== end - start) return undefined
+    if (this.#bytes.compare(this.#bytes, before.start, before.end, start, end) !== 0) return undefined
+    this.#at = end
+    return before.read
+  }
+
+  #newHeaders(): Record<string, unknown> | undefined {
+    const start = this.#at
+    const read = this.#readHeaders(this.#readNumber())
+    if (read !== undefined) this.#headers = { start, end: this.#at, read }
+    return read
   }
 
   #readHeaders(count: number): Record<string, unknown> | undefined {

@@ -41,7 +41,7 @@ export class BatchSize {
   }
 }
 
-/** One event of the usual 50,000. */
+/** One event of the usual 100,000. */
 const SHARE_MIN = 2 ** -16
 /** Twice as large after 8 batches. */
 const QUICK_GROWTH = 1.1

@@ -89,7 +89,18 @@ function eventRecord(): fc.Arbitrary<MadeRecord> {
     ['ce_id', Buffer.from('x')],
     ['other', null],
   ] as [string, Buffer | null][])
-  const few = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: headers })
+  // The records of one request have the same headers.
+  const ofRequest = fc.constantFrom<[string, Buffer][]>(
+    [
+      ['received_ms', Buffer.from(String(NOW_MS))],
+      ['ingest_key', Buffer.from('key')],
+    ],
+    [
+      ['received_ms', Buffer.from(String(NOW_MS + 1))],
+      ['ingest_key', Buffer.from('key')],
+    ],
+  )
+  const few = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 3, arbitrary: ofRequest }, { weight: 1, arbitrary: headers })
   return fc
     .record({ timestampDelta: fc.constantFrom(0, -1, 100_000_000), offsetDelta: fc.nat(9), key: fc.constant(null), value, headers: few })
     .map((record) => {
