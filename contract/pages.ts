@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 export const CURSOR_CHARACTERS_MAX = 2_048
 export const PAGE_ROWS_MAX = 100
-const PAGE_ROWS_DEFAULT = 50
+export const PAGE_ROWS_DEFAULT = 50
 
 /** A page of a list, for the query of an operation. */
 export const PageQuery = z.strictObject({

@@ -18,8 +18,11 @@ import {
   Status,
 } from './fields.ts'
 import { defineOperation } from './operation.ts'
-import { NextCursor, PageQuery } from './pages.ts'
+import { NextCursor, PAGE_ROWS_DEFAULT, PageQuery } from './pages.ts'
 import { PeakDays } from './usage.ts'
+
+/** Of a page: more than of other lists, because whoever reads the usage of all projects would send a request for each hundred. */
+export const LISTED_PROJECTS_MAX = 1_000
 
 const PROJECT_ORDERS = ['name', 'created_at', 'last_activity_at', ...METRIC_NAMES.map(projectSummaryName)] as const
 export type ProjectOrder = (typeof PROJECT_ORDERS)[number]
@@ -51,7 +54,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
   tag: 'projects',
   summary: 'List all projects with their usage of a period',
   description:
-    'Deleted projects are included. Reading page by page lists every project that existed at the first page exactly once, whatever changes in between: the second page fixes the order of all further ones for a day. With `status` or `search`, a project that matches no more when the second page is read is not listed. `total` is the number of projects to expect.',
+    'Deleted projects are included. Reading page by page lists every project that existed at the first page exactly once, whatever changes in between: the second page fixes the order of all further ones for a day, or the first one if it has more than 100 projects. With `status` or `search`, a project that matches no more when the second page is read is not listed. `total` is the number of projects to expect.',
   params: PartnerParams,
   query: PeriodQuery.extend({
     status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),
@@ -66,6 +69,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
       .optional()
       .meta({ description: '`on_peak_days` adds `peak_days`, and to each project what it contributed to the peaks of the partnership.' }),
     ...PageQuery.shape,
+    limit: z.coerce.number().int().min(1).max(LISTED_PROJECTS_MAX).default(PAGE_ROWS_DEFAULT),
   }),
   answers: {
     200: z.object({

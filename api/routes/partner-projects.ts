@@ -92,12 +92,18 @@ interface Page {
   readonly next: Next | null
 }
 
-async function firstPage({ reads, filter, order, limit }: List): Promise<Page> {
+async function firstPage({ reads, filter, order, limit, walkBudget }: List): Promise<Page> {
   const ids = await order.firstPage(reads, filter, limit + 1)
   const { total, newestMs } = await startWalk(reads, filter)
   if (ids.length <= limit) return { ids, total, next: null }
   const shown = ids.slice(0, limit)
-  return { ids: shown, total, next: ['start', total, newestMs, Buffer.from(shown.map(printOf).join(''), 'hex').toString('base64url')] }
+  const prints = shown.map(printOf)
+  if (prints.length <= PRINTS_IN_CURSOR_MAX) {
+    return { ids: shown, total, next: ['start', total, newestMs, Buffer.from(prints.join(''), 'hex').toString('base64url')] }
+  }
+  walkBudget.spend(filter.partnerId, total)
+  const { id, size } = await order.fixRest(reads, filter, { newestMs, shown: prints })
+  return { ids: shown, total, next: ['walk', total, id, size, 0] }
 }
 
 async function nextPage({ reads, filter, order, limit, walkBudget }: List, place: Next): Promise<Page> {
@@ -110,6 +116,8 @@ async function nextPage({ reads, filter, order, limit, walkBudget }: List, place
   return pageOfWalk(reads, filter.partnerId, { total, walk, at: 0, limit })
 }
 
+/** What a longer first page showed does not fit into a cursor, so that page itself fixes the rest. */
+const PRINTS_IN_CURSOR_MAX = 100
 const ONE_PRINT = new RegExp(`.{${2 * PRINT_BYTES}}`, 'g')
 
 interface PlaceInWalk {
