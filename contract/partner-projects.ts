@@ -22,7 +22,7 @@ import { NextCursor, PAGE_ROWS_DEFAULT, PageQuery } from './pages.ts'
 import { PeakDays } from './usage.ts'
 
 /** Of a page: more than of other lists, because whoever reads the usage of all projects would send a request for each hundred. */
-export const LISTED_PROJECTS_MAX = 1_000
+const LISTED_PROJECTS_MAX = 1_000
 
 const PROJECT_ORDERS = ['name', 'created_at', 'last_activity_at', ...METRIC_NAMES.map(projectSummaryName)] as const
 export type ProjectOrder = (typeof PROJECT_ORDERS)[number]
