@@ -146,3 +146,26 @@ describe('the list of projects', () => {
     expect((await tested.client.admin('GET', `/admin/v1/projects?status=active&cursor=${next_cursor}`)).body.code).toBe('CURSOR_INVALID')
   })
 })
+
+describe('the list of a partner’s projects', () => {
+  test('a first page of more than 100 projects, which no cursor can name, fixes the order of the rest', async () => {
+    const { client } = tested
+    const { partnerId } = await client.createPartner('Long pages')
+    const before = Array.from({ length: 230 }, (_, index) => `long-${String(index).padStart(3, '0')}`)
+    const register = (ids: readonly string[], prefix: string) =>
+      client.admin('POST', '/admin/v1/projects/batch', { projects: ids.map((id) => ({ id, name: `${prefix}-${id}`, partner_id: partnerId })) })
+    for (const ids of [before.slice(0, 115), before.slice(115)]) await register(ids, 'm')
+    const list = `/admin/v1/partners/${partnerId}/projects?start_date=2026-01-01&end_date=2026-01-31`
+    let changes = 0
+    const listed = await pagesOf(list, 'projects', 101, async () => {
+      changes += 1
+      // What was shown sorts last now, what was last sorts first, and one is new.
+      await register(before.slice(0, 3), 'z')
+      await register(before.slice(-3), 'a')
+      await register([`later-${changes}`], 'n')
+    })
+    expect(changes).toBe(2)
+    expect(listed.map(({ id }) => id).sort()).toEqual(before)
+    expect(await pagesOf(`${list}&search=long`, 'projects', 1_000)).toHaveLength(before.length)
+  })
+})

@@ -237,27 +237,6 @@ test('pages list every project that existed at the first one exactly once, in ev
   }
 })
 
-test('a first page of more than 100 projects, which no cursor can name, fixes the order of the rest', async () => {
-  const partner = await tested.client.createPartner('Long pages')
-  const before = Array.from({ length: 230 }, (_, index) => `long-${String(index).padStart(3, '0')}`)
-  const register = (projects: readonly { id: string; name: string }[]) =>
-    tested.client.admin('POST', '/admin/v1/projects/batch', { projects: projects.map((each) => ({ ...each, partner_id: partner.partnerId })) })
-  for (const ids of [before.slice(0, 115), before.slice(115)]) await register(ids.map((id) => ({ id, name: `m-${id}` })))
-  let changes = 0
-  const listed = await walk('&limit=101', partner, async () => {
-    changes += 1
-    // What was shown sorts last now, and what was last sorts first.
-    await register([
-      ...before.slice(0, 3).map((id) => ({ id, name: `z-${id}` })),
-      ...before.slice(-3).map((id) => ({ id, name: `a-${id}` })),
-      { id: `later-${changes}`, name: 'n' },
-    ])
-  })
-  expect(changes).toBe(2)
-  expect([...listed].sort()).toEqual(before)
-  expect(await walk('&limit=1000&search=long', partner)).toHaveLength(before.length)
-})
-
 describe('invalid parameters of the list of projects', () => {
   for (const [query, named] of [
     ['&limit=0', 'query.limit'],
