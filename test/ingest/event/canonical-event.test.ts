@@ -130,8 +130,7 @@ function compareAt(bytes: Buffer, start: number): void {
 }
 
 function shown(validated: ValidatedEvent) {
-  const { original, ...rest } = validated
-  return { ...rest, original: original().toString('latin1') }
+  return { ...validated, original: validated.original().toString('latin1') }
 }
 
 function allowedProjects(): fc.Arbitrary<AllowedProjects> {
