@@ -151,7 +151,16 @@ class PartitionAudit {
     if (identities.length === 0) return
     const { reads } = this.#shard
     const lookUp = { lane: reads, catalogue: reads, indexed: await isIndexComplete(this.#shard), secondsMax: LOOK_UP_SECONDS_MAX }
-    const stored = await findStored(lookUp, { identities, corrected: [], amends: false, batches: [], window: undefined, log: this.log, offset: 0 })
+    const stored = await findStored(lookUp, {
+      identities,
+      monthsExpected: [],
+      corrected: [],
+      amends: false,
+      batches: [],
+      window: undefined,
+      log: this.log,
+      offset: 0,
+    })
     for (const record of records) {
       const { validated } = record
       const { projectId, eventId } = identityOf(validated)

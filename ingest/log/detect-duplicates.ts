@@ -50,6 +50,8 @@ export interface Classified {
 export interface RecordsToFind {
   /** Of its events and corrections, without those that are certainly new. */
   readonly identities: readonly Identity[]
+  /** The months of these, as YYYYMM, where most are probably stored: an event that is sent again has its timestamp of before. Else empty. */
+  readonly monthsExpected: readonly number[]
   /** The events that its corrections correct, without those that are certainly not stored. */
   readonly corrected: readonly Identity[]
   readonly amends: boolean
@@ -161,6 +163,7 @@ function recordsToFind(
   { filter, targets }: { readonly filter: IdentityFilter | undefined; readonly targets: ReadonlyMap<IdentityHash, readonly Identity[]> },
 ): RecordsToFind {
   const identities: Identity[] = []
+  const days = new Set<number>()
   let amends = false
   let window: WindowRecord | undefined
   const batches = new IdentitySet()
@@ -168,7 +171,10 @@ function recordsToFind(
     const hash = hashes[index]
     if (hash === undefined) return
     const isMaybeStored = filter?.mayContain(hash) !== false
-    if (validated.status === 'valid' && isMaybeStored) identities.push([validated.event.projectId, validated.event.eventId])
+    if (validated.status === 'valid' && isMaybeStored) {
+      identities.push([validated.event.projectId, validated.event.eventId])
+      days.add(Math.floor(validated.event.timestampMs / DAY_MS))
+    }
     if (validated.status === 'valid' && validated.event.correctionBatch !== undefined) batches.add(validated.event.projectId, validated.event.correctionBatch)
     if (validated.status === 'window') {
       window = validated.window
@@ -179,7 +185,23 @@ function recordsToFind(
     if (isMaybeStored) identities.push([validated.correction.projectId, validated.correction.eventId])
   })
   const corrected = [...targets].flatMap(([hash, events]) => (filter?.mayContain(hash) === false ? [] : events))
-  return { identities, corrected, amends, batches: batches.list, window, log: records[0]?.log ?? '', offset: records[0]?.offset ?? 0 }
+  // A filter clears nearly all events that are not stored.
+  const areMostStored = filter?.isSelective === true && identities.length > records.length * SHARE_NOT_CLEARED_MAX
+  const monthsExpected = areMostStored ? monthsOfDays(days) : []
+  return { identities, monthsExpected, corrected, amends, batches: batches.list, window, log: records[0]?.log ?? '', offset: records[0]?.offset ?? 0 }
+}
+
+const DAY_MS = 24 * 60 * 60_000
+/** Of a batch without duplicates, the share that the filter does not clear is far below it (identity-filter.ts). */
+const SHARE_NOT_CLEARED_MAX = 0.1
+
+/** The months of days that are counted from 1970, as YYYYMM. */
+function monthsOfDays(days: ReadonlySet<number>): number[] {
+  const months = [...days].map((day) => {
+    const at = new Date(day * DAY_MS)
+    return at.getUTCFullYear() * 100 + at.getUTCMonth() + 1
+  })
+  return [...new Set(months)]
 }
 
 function compare(event: UsageEvent, first: StoredEvent | StoredCorrection | UsageEvent | Correction): Verdict {

@@ -12,8 +12,9 @@ import { findClosedBatches, findWindow } from './stored-windows.ts'
  * Finds what is stored under the identities of a batch, among events and corrections, and the corrections of the events that it corrects.
  * A batch without corrections whose identities are all new or in raw costs what it costs without corrections. Throws StoreError.
  */
-export async function findStored(lookUp: LookUp, { identities, corrected, amends, batches, window, log, offset }: RecordsToFind): Promise<StoredRecords> {
-  const { events, corrections } = await findByIdentity(lookUp, [...identities, ...corrected])
+export async function findStored(lookUp: LookUp, records: RecordsToFind): Promise<StoredRecords> {
+  const { identities, monthsExpected, corrected, amends, batches, window, log, offset } = records
+  const { events, corrections } = await findByIdentity(lookUp, [...identities, ...corrected], monthsExpected)
   const targets = corrected.filter((identity) => events.get(...identity) !== undefined)
   const months = [...new Set(targets.map((identity) => partitionOf(events.get(...identity)?.usageDate ?? '')))]
   return {
@@ -26,9 +27,13 @@ export async function findStored(lookUp: LookUp, { identities, corrected, amends
   }
 }
 
-/** The events and the corrections that are stored under identities. Throws StoreError. */
-export async function findByIdentity(lookUp: LookUp, identities: readonly Identity[]): Promise<Pick<StoredRecords, 'events' | 'corrections'>> {
-  const { events, others } = await findStoredEvents(lookUp, identities)
+/** The events and the corrections that are stored under identities, and probably in these months. Throws StoreError. */
+export async function findByIdentity(
+  lookUp: LookUp,
+  identities: readonly Identity[],
+  monthsExpected: readonly number[] = [],
+): Promise<Pick<StoredRecords, 'events' | 'corrections'>> {
+  const { events, others } = await findStoredEvents(lookUp, identities, monthsExpected)
   return { events, corrections: others.identities.length === 0 ? NO_CORRECTIONS : await findStoredCorrections(lookUp, others) }
 }
 

@@ -60,9 +60,14 @@ export class IdentityFilter {
     return last === undefined || last.count >= last.capacity
   }
 
+  /** Whether the answer "maybe stored" means that an identity probably is. */
+  get isSelective(): boolean {
+    return this.complete && !this.full
+  }
+
   /** Whether the identity with this hash may be stored. False is certain. */
   mayContain(hash: IdentityHash): boolean {
-    if (!this.complete || this.full) return true
+    if (!this.isSelective) return true
     return this.#layers.some((layer) => contains(layer, hash))
   }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
-import { detectDuplicates, type LogRecord } from '../../../ingest/log/detect-duplicates.ts'
+import { detectDuplicates, type FindStored, type LogRecord, type Verdict } from '../../../ingest/log/detect-duplicates.ts'
 import { findStored } from '../../../ingest/log/find-stored.ts'
 import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
 import { hashIdentity } from '../../../ingest/log/identity-hash.ts'
@@ -9,6 +9,7 @@ import { writeBatch } from '../../../ingest/log/log-writer.ts'
 import type { Identity } from '../../../ingest/log/look-up.ts'
 import { acquireLease } from '../../../sql/lease.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { queriesOf } from '../../support/query-trace.ts'
 
 const at = '2026-01-01T00:00:00Z'
 
@@ -33,6 +34,11 @@ async function storeEvent(stored: LogRecord): Promise<void> {
   await writeBatch(ingest, outcome.lease, { first, through, records: [stored], verdicts: [{ status: 'counted' }], position: 'always' })
 }
 
+const find: FindStored = (toFind) => {
+  const { reads } = store.clickhouse
+  return findStored({ lane: reads, catalogue: reads, indexed: true, secondsMax: 60 }, toFind)
+}
+
 /** The verdicts on these records with a filter that contains the stored event, and the identities that were looked up. */
 async function detect(records: LogRecord[], stored?: LogRecord) {
   const filter = new IdentityFilter({ identitiesExpected: 0, budget: new FilterBudget(1024 ** 2) })
@@ -41,7 +47,7 @@ async function detect(records: LogRecord[], stored?: LogRecord) {
   const lookedUp: Identity[] = []
   const { verdicts, newHashes } = await detectDuplicates(records, filter, (toFind) => {
     lookedUp.push(...toFind.identities)
-    return findStored({ lane: store.clickhouse.reads, catalogue: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind)
+    return find(toFind)
   })
   return { outcomes: verdicts.map((verdict) => (verdict.status === 'rejected' ? verdict.rejection.reason : verdict.status)), lookedUp, newHashes }
 }
@@ -73,6 +79,36 @@ test('P2: only identities that the filter does not clear are looked up', async (
   expect(lookedUp).toEqual([['p', 'known']])
 })
 
+test('P2: an event is found whichever month it is sent again with, and the index is asked only about what the months of the batch lack', async () => {
+  const [january, march] = [record(20, { event_id: 'january' }), record(21, { event_id: 'march', timestamp: '2025-03-01T00:00:00Z' })]
+  await storeEvent(january)
+  await storeEvent(march)
+  const detectAgain = async (records: LogRecord[]) => {
+    const filter = new IdentityFilter({ identitiesExpected: 0, budget: new FilterBudget(1024 ** 2) })
+    for (const id of ['january', 'march', 'absent']) filter.add(hashIdentity('p', id))
+    filter.complete = true
+    let verdicts: readonly Verdict[] = []
+    const queries = await queriesOf(async () => {
+      ;({ verdicts } = await detectDuplicates(records, filter, find))
+    })
+    return [verdicts.map(({ status }) => status), queries]
+  }
+  const again = record(22, { event_id: 'january' })
+  expect(await detectAgain([again])).toEqual([['duplicate'], ['stored_events_of_months']])
+  const ofOtherMonth = record(23, { event_id: 'march', value: '5' })
+  expect(await detectAgain([again, ofOtherMonth])).toEqual([
+    ['duplicate', 'rejected'],
+    ['stored_events_of_months', 'indexed_identities', 'stored_events_of_months'],
+  ])
+  expect(await detectAgain([again, record(24, { event_id: 'absent' })])).toEqual([
+    ['duplicate', 'counted'],
+    ['stored_events_of_months', 'indexed_identities'],
+  ])
+  // Most of this batch is new, so the index is asked first: nearly all that a filter does not clear then is absent.
+  const others = Array.from({ length: 20 }, (_, index) => record(30 + index, { event_id: `new-${index}` }))
+  expect((await detectAgain([again, ...others]))[1]).toEqual(['indexed_identities', 'stored_events_of_months'])
+})
+
 test('P2: an identity belongs to its project, and its two fields are never joined', async () => {
   const { outcomes } = await detect([
     record(0, { project_id: 'a-b', event_id: 'c' }),
@@ -89,9 +125,7 @@ test('P2: a rejected event does not use up its identity: corrected in the same b
 test('P6: the message of a conflict advises nothing that bills twice: it has the correction to send', async () => {
   const messageOf = async (first: object, second: object) => {
     const records = [record(0, first), record(1, second)]
-    const { verdicts } = await detectDuplicates(records, undefined, (toFind) =>
-      findStored({ lane: store.clickhouse.reads, catalogue: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind),
-    )
+    const { verdicts } = await detectDuplicates(records, undefined, find)
     return verdicts[1]?.status === 'rejected' ? verdicts[1].rejection.message : ''
   }
   const identity = '"event_id":"<a new id>","project_id":"p","corrects":"e"'

@@ -175,7 +175,7 @@ test('P2: the heartbeat of a log goes on while a look-up takes long, so that no 
   let [waiting, lookUps] = [false, 0]
   const query: Lane['query'] = async (queried, params) => {
     // The look-up is answered only after two more heartbeats.
-    if (waiting && queried.name === 'indexed_identities') {
+    if (waiting && queried.name === 'stored_events_of_months') {
       lookUps += 1
       for (let beats = 0; beats < 2; beats += 1) await nextHeartbeat()
     }
