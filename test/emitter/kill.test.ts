@@ -65,7 +65,7 @@ test(`P1 P2: ${KILLS} kill -9 of an emitter with a spool, and of the service, lo
     if (kill === 1) {
       await running.kill()
       // Some events are emitted while the service is down.
-      await untilEmitted(emitting.emitted() + random.below(EVENTS_BEFORE_KILL_MAX))
+      await untilEmitted(Math.min(emitting.emitted() + random.below(EVENTS_BEFORE_KILL_MAX), EVENTS_OF_PROCESS))
       running = await startServiceProcess(environment)
     }
     emitting.child.kill('SIGKILL')

@@ -7,7 +7,7 @@ export interface EmittingTask {
   readonly key: string
   readonly folder: string
   readonly projectId: string
-  /** How many events to emit; with 0 the process only sends what is on disk. */
+  /** How many events to emit. With 0 the process only sends what is on disk, and ends; else it waits to be killed. */
   readonly events: number
   /** A file for the number of events emitted so far, written each time right after emit() returned. */
   readonly emittedFile: string
@@ -15,7 +15,7 @@ export interface EmittingTask {
 
 const PAUSE_MS = 5
 
-/** Emits events until it is killed or has emitted all, and prints the result of close(). */
+/** Emits events and waits until it is killed; without any to emit, it prints the result of close(). */
 const { url, key, folder, projectId, events, emittedFile } = JSON.parse(process.argv[2] ?? '') as EmittingTask
 const emitter = createEmitter({ url, key, spool: diskSpool({ folder, segmentBytesMax: 20_000 }), batchAgeMs: 50, batchEventsMax: 500, bufferEventsMax: 2_000 })
 const file = openSync(emittedFile, 'w')
@@ -24,4 +24,5 @@ for (let emitted = 1; emitted <= events; emitted += 1) {
   writeSync(file, String(emitted).padStart(10), 0)
   if (emitted % 20 === 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
 }
+if (events > 0) await new Promise(() => setInterval(() => {}, 60_000))
 process.stdout.write(JSON.stringify(await emitter.close({ timeout: 120_000 })))
